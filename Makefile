@@ -1,0 +1,34 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make .venv first.
+PYTHON ?= python3
+CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+BIN    := .venv/bin
+RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: demo test test-slow lint clean
+
+demo: .venv/installed
+	$(RUN) snakemake --cores $(CORES)
+	@echo; echo "Figures:"; ls -1 results/*/figure/*.png results/*/view/*/*.png
+
+test: .venv/installed
+	$(RUN) pytest
+
+test-slow: .venv/installed
+	$(RUN) pytest -m slow
+
+lint: .venv/installed
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) lint-imports
+	$(RUN) snakemake --lint
+
+# The stamp is made last, so an install that was cut off is done again.
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zfpipe needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf results/* .snakemake

@@ -1,0 +1,84 @@
+"""`zfpipe STAGE ...`: one subcommand a stage. A stage is imported only when it is asked for."""
+
+import argparse
+import importlib
+import sys
+
+from zfpipe import __version__
+from zfpipe.errors import UserError, nearest
+
+STAGES = {
+    "photographs": "cut the photographs that ship with scikit-image and scikit-learn into a small data set",
+    "check": "look at every file of a data set; write the manifest and a report",
+    "pack": "decode the images once, at one size, into HDF5",
+    "train": "train a network, or take given weights as they are",
+    "mine": "find the strongest activations of every unit over one shard of the images",
+    "merge": "join the shards into one top-k file",
+    "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",
+    "figure": "draw a layer: reconstructions beside image patches, unit by unit",
+    "view": "project the strongest feature maps of one image back to pixels",
+    "layers": "list the layers of a model: channels, map size, receptive field, jump, window",
+}
+EPILOG = "Each stage has its own help: zfpipe STAGE --help. The whole pipeline: snakemake --cores 8."
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one stage; return the exit status (0 done, 1 the user's mistake, 2 wrong arguments)."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0].startswith("-"):
+        return _top_level(argv)
+    stage = argv[0]
+    if stage not in STAGES:
+        return _fail("", f"there is no stage {stage!r}{nearest(stage, STAGES)}; stages: {', '.join(STAGES)}.", 2)
+    module = importlib.import_module(f"zfpipe.stages.{stage}")
+    parser = argparse.ArgumentParser(
+        prog=f"zfpipe {stage}",
+        description=module.__doc__,
+        formatter_class=_HelpWithDefaults,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    arguments = parser.parse_args(argv[1:])
+    try:
+        module.run(arguments)
+    except UserError as error:
+        return _fail(stage, str(error), 1)
+    except OSError as error:  # no such file, no permission, disk full: never a bug of ours to trace
+        return _fail(stage, f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
+    except KeyboardInterrupt:
+        return _fail(stage, "interrupted; nothing half-written was left.", 130)
+    return 0
+
+
+class _HelpWithDefaults(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keep the docstring's lines; say each default once."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.required or isinstance(action.default, bool):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def _top_level(argv: list[str]) -> int:
+    width = max(map(len, STAGES))
+    listing = "\n".join(f"  {name:<{width}}  {line}" for name, line in STAGES.items())
+    parser = argparse.ArgumentParser(
+        prog="zfpipe",
+        usage="zfpipe STAGE [options]",
+        description=f"See what each unit of a convolutional network looks for.\n\nstages:\n{listing}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"zfpipe {__version__}")
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0
+
+
+def _fail(stage: str, message: str, status: int) -> int:
+    print(f"zfpipe{' ' if stage else ''}{stage}: error: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""Errors that are the user's to mend: one sentence with what was asked, what was found, what would be right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can put right. The command line prints the message alone, never a traceback."""
+
+
+def nearest(word: object, legal: Iterable[object]) -> str:
+    """Return ' (did you mean X?)' for the closest legal word, or '' if none is close."""
+    close = difflib.get_close_matches(str(word), [str(choice) for choice in legal], n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def require_one_of(what: str, word: object, legal: Iterable[object]) -> None:
+    """Raise UserError unless `word` is one of `legal`; `what` names the setting."""
+    legal = list(legal)
+    if word not in legal:
+        choices = ", ".join(str(choice) for choice in legal)
+        raise UserError(f"{what} is {word!r}{nearest(word, legal)}; it can be: {choices}.")

@@ -1,0 +1,1 @@
+"""What stands on disk: whole-file writing, HDF5, checkpoints, digests."""

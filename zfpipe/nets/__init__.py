@@ -1,0 +1,1 @@
+"""Networks, their layers and geometry, the deconvnet, and the top-k accumulator."""

@@ -1,0 +1,138 @@
+"""From a model's description to a network: zfnet, alexnet, any torchvision classifier; and the model file."""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zfpipe.errors import UserError, nearest
+from zfpipe.files import checkpoint
+from zfpipe.files.digest import sha256_value
+from zfpipe.nets import paper
+
+OWN = {"zfnet": paper.zfnet, "alexnet": paper.alexnet}
+TORCHVISION = "torchvision:"
+
+
+@dataclass
+class Model:
+    """A network with all that is needed to feed it.
+
+    `spec` describes the architecture (see `build`), `classes` names the outputs, `mean` (3, 1, 1) or (3, H, W) and
+    `std` (3, 1, 1) are in units of pixel values 0..255, `packed_size` is the side in pixels of the packed images
+    from whose centre the input is cropped.
+    """
+
+    network: nn.Module
+    spec: dict[str, Any]
+    classes: list[str]
+    mean: Tensor
+    std: Tensor
+    packed_size: int
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square input in pixels."""
+        return self.spec["input_size"]
+
+    def sha256(self) -> str:
+        """Digest of everything that decides an activation: architecture, weights, preprocessing."""
+        facts = {"spec": self.spec, "mean": self.mean, "std": self.std, "packed_size": self.packed_size}
+        return sha256_value(facts | {"state_dict": dict(self.network.state_dict())})
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn uint8 images (B, 3, H, W) of the input's size into what the network takes."""
+        return (images.to(self.mean.dtype) - self.mean) / self.std
+
+    def to(self, device: torch.device | str) -> "Model":
+        """Move network and preprocessing to a device; return self."""
+        self.network.to(device)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+        return self
+
+
+def build(spec: dict[str, Any], classes: int) -> nn.Module:
+    """Return the network of `spec`, freshly initialised by its own defaults, for `classes` outputs.
+
+    `spec` has `name` ('zfnet', 'alexnet' or 'torchvision:NAME'), `input_size` in pixels, and any argument of our own
+    networks (`width`, `norm`, `dropout`).
+    Raises UserError for an unknown name or an argument that the network does not take.
+    """
+    spec = dict(spec)
+    name = spec.pop("name")
+    if name in OWN:
+        return OWN[name](classes, **_accepted(name, OWN[name], spec))
+    if name.startswith(TORCHVISION):
+        spec.pop("input_size", None)
+        return _torchvision(name.removeprefix(TORCHVISION), classes, spec)
+    legal = [*OWN, "torchvision:NAME"]
+    raise UserError(f"model.name is {name!r}{nearest(name, OWN)}; it can be: {', '.join(legal)}.")
+
+
+def default_size(name: str) -> int:
+    """Return the side in pixels that a network is made for."""
+    return inspect.signature(OWN[name]).parameters["input_size"].default if name in OWN else 224
+
+
+def save_model(path: str | Path, model: Model, **facts: Any) -> None:
+    """Write a model file; `facts` (manifest digest, epoch) are kept beside it."""
+    content = {
+        "spec": model.spec,
+        "classes": model.classes,
+        "mean": model.mean.cpu(),
+        "std": model.std.cpu(),
+        "packed_size": model.packed_size,
+        "state_dict": {key: value.cpu() for key, value in model.network.state_dict().items()},
+        "facts": facts,
+    }
+    checkpoint.save(path, "model", content)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file; the network is in eval mode, on the CPU. Raises UserError if it is damaged."""
+    content = checkpoint.load(path, "model")
+    network = build(content["spec"], len(content["classes"]))
+    load_weights(network, content["state_dict"], path)
+    network.eval().requires_grad_(False)
+    return Model(
+        network, content["spec"], content["classes"], content["mean"], content["std"], content["packed_size"]
+    )
+
+
+def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
+    """Put weights into a network. Raises UserError with the first keys that differ if they are another network's."""
+    own = network.state_dict()
+    differences = [f"{key} is missing" for key in own if key not in state_dict]
+    differences += [f"{key} is not of this network" for key in state_dict if key not in own]
+    differences += [
+        f"{key} is {tuple(state_dict[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own
+        if key in state_dict and own[key].shape != state_dict[key].shape
+    ]
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise UserError(f"{path} does not fit the model: {'; '.join(differences[:3])}{more}.")
+    network.load_state_dict(state_dict)
+
+
+def _accepted(name: str, factory, spec: dict[str, Any]) -> dict[str, Any]:
+    legal = [key for key in inspect.signature(factory).parameters if key != "classes"]
+    for key in spec:
+        if key not in legal:
+            raise UserError(f"model.{key}: {name} has no such setting{nearest(key, legal)}; it has {', '.join(legal)}.")
+    return spec
+
+
+def _torchvision(name: str, classes: int, arguments: dict[str, Any]) -> nn.Module:
+    from torchvision import models  # here, since only these networks need its second of start-up
+
+    classifiers = models.list_models(module=models)
+    if name not in classifiers:
+        raise UserError(f"model.name: torchvision has no classifier {name!r}{nearest(name, classifiers)}.")
+    if arguments:
+        raise UserError(f"model.{next(iter(arguments))}: torchvision's {name} has no such setting.")
+    extra = {"aux_logits": True, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    return models.get_model(name, weights=None, num_classes=classes, **extra)

@@ -1,0 +1,111 @@
+"""The networks of the paper (ZFNet) and of the article (AlexNet in one tower): five convolutions, three dense layers."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from zfpipe.errors import UserError, require_one_of
+
+CHANNELS = (96, 256, 384, 384, 256)
+FC = 4096
+NORMS = ("contrast", "batch", "none")
+
+
+class FiveConvNet(nn.Module):
+    """Five rectified convolutions with max pooling after 1, 2 and 5; dense layers 6, 7, 8.
+
+    `width` multiplies channels and dense units; `input_size` is the side of the square input in pixels.
+    `norm` is 'contrast' (across maps, after the first two poolings), 'batch' (batch normalisation before each
+    rectification of a convolution) or 'none'. Input (B, 3, H, W); output (B, classes) logits.
+    Raises UserError for an unknown `norm` or an input too small for the three poolings.
+    """
+
+    layer_names = {name: f"{name}.relu" for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")}
+
+    def __init__(
+        self,
+        classes: int,
+        width: float,
+        input_size: int,
+        norm: str,
+        dropout: float,
+        conv1: dict[str, int],
+        conv2: dict[str, int],
+        ceil_mode: bool,
+    ):
+        super().__init__()
+        require_one_of("model.norm", norm, NORMS)
+        c1, c2, c3, c4, c5 = (_scaled(channels, width) for channels in CHANNELS)
+        fc = _scaled(FC, width)
+        self.conv1 = _rectified_conv(3, c1, norm, **conv1)
+        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
+        self.norm1 = _contrast(norm)
+        self.conv2 = _rectified_conv(c1, c2, norm, **conv2)
+        self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
+        self.norm2 = _contrast(norm)
+        self.conv3 = _rectified_conv(c2, c3, norm, kernel_size=3, padding=1)
+        self.conv4 = _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
+        self.conv5 = _rectified_conv(c4, c5, norm, kernel_size=3, padding=1)
+        self.pool5 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
+        self.fc6 = _rectified_dense(_flat_size(self.features, input_size), fc, dropout)
+        self.fc7 = _rectified_dense(fc, fc, dropout)
+        self.fc8 = nn.Linear(fc, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the map after the last pooling, (B, C, h, w)."""
+        x = self.norm1(self.pool1(self.conv1(x)))
+        x = self.norm2(self.pool2(self.conv2(x)))
+        return self.pool5(self.conv5(self.conv4(self.conv3(x))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.flatten(self.features(x), 1)
+        return self.fc8(self.fc7(self.fc6(x)))
+
+
+def zfnet(classes: int, width: float = 1.0, input_size: int = 224, norm: str = "contrast", dropout: float = 0.5):
+    """Return the paper's network (figure 3). At 224 its maps are 110, 55, 26, 13, 13, 13, 13, 6.
+
+    Those sizes need padding 1 in the first convolution and poolings that round up.
+    """
+    conv1 = {"kernel_size": 7, "stride": 2, "padding": 1}
+    conv2 = {"kernel_size": 5, "stride": 2}
+    return FiveConvNet(classes, width, input_size, norm, dropout, conv1, conv2, ceil_mode=True)
+
+
+def alexnet(classes: int, width: float = 1.0, input_size: int = 227, norm: str = "none", dropout: float = 0.5):
+    """Return the article's network. At 227 its maps are 55, 27, 27, 13, 13, 13, 13, 6."""
+    conv1 = {"kernel_size": 11, "stride": 4}
+    conv2 = {"kernel_size": 5, "padding": 2}
+    return FiveConvNet(classes, width, input_size, norm, dropout, conv1, conv2, ceil_mode=False)
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
+
+
+def _rectified_conv(inputs: int, outputs: int, norm: str, **geometry: int) -> nn.Sequential:
+    parts = OrderedDict(conv=nn.Conv2d(inputs, outputs, bias=norm != "batch", **geometry))
+    if norm == "batch":
+        parts["batch_norm"] = nn.BatchNorm2d(outputs)
+    parts["relu"] = nn.ReLU()
+    return nn.Sequential(parts)
+
+
+def _rectified_dense(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    parts = OrderedDict(dense=nn.Linear(inputs, outputs), relu=nn.ReLU(), dropout=nn.Dropout(dropout))
+    return nn.Sequential(parts)
+
+
+def _contrast(norm: str) -> nn.Module:
+    # AlexNet's constants; the paper gives none of its own.
+    return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0) if norm == "contrast" else nn.Identity()
+
+
+@torch.no_grad()
+def _flat_size(features: Callable[[Tensor], Tensor], input_size: int) -> int:
+    try:
+        return features(torch.zeros(1, 3, input_size, input_size)).numel()
+    except RuntimeError as error:
+        raise UserError(f"model.input_size is {input_size}: too small for three poolings of this network.") from error

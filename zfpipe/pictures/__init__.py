@@ -1,0 +1,1 @@
+"""Arrays to axes to file: pixel ranges, crops, mosaics, grids, curves."""

@@ -1,0 +1,72 @@
+"""What a stage's code is, as a digest: two versions that differ only in comments or layout have the same one."""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+PACKAGE = "zfpipe"
+ROOT = Path(__file__).resolve().parents[1]
+# Command-line and progress output decide no result, so a change there reruns nothing.
+IGNORED = {f"{PACKAGE}.progress", f"{PACKAGE}.errors"}
+
+
+def code_sha256(module: str) -> str:
+    """Return the digest of a module ('zfpipe.stages.mine') and of every zfpipe module and data file that it uses.
+
+    It is taken over the syntax tree without docstrings, so neither comments nor prose nor layout count.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_reached(module)):
+        digest.update(f"{name} {_module_sha256(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def _reached(module: str) -> set[str]:
+    found, todo = set(), [module]
+    while todo:
+        name = todo.pop()
+        if name not in found and name not in IGNORED:
+            found.add(name)
+            todo += _imports(name)
+    return found
+
+
+@functools.cache
+def _imports(module: str) -> tuple[str, ...]:
+    imported = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from zfpipe.files import hdf5` names a module, `from zfpipe.errors import UserError` does not
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in imported if name.split(".")[0] == PACKAGE and _path(name))
+
+
+@functools.cache
+def _module_sha256(module: str) -> str:
+    path = _path(module)
+    digest = hashlib.sha256(ast.dump(_without_docstrings(_tree(module))).encode())
+    if path.name != "__init__.py":  # a style sheet or template beside `grids.py` belongs to its room's modules
+        for beside in sorted(path.parent.iterdir()):
+            if beside.suffix in (".mplstyle", ".j2") and beside.name in path.read_text():
+                digest.update(beside.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
+
+
+def _path(module: str) -> Path | None:
+    stem = ROOT.joinpath(*module.split(".")[1:])
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()), None)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree

@@ -1,4 +1,7 @@
-"""HDF5 files that describe themselves: kind, format version, what they were made from, checksums. Only h5py import."""
+"""HDF5 files that describe themselves: kind, format version, what they were made from, checksums.
+
+The only module that imports h5py.
+"""
 
 import contextlib
 import json
@@ -10,6 +13,7 @@ import h5py
 import numpy as np
 
 from zfpipe.errors import UserError
+from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import whole_file
 
 VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1}
@@ -51,13 +55,13 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
             raise UserError(f"{path} holds {found!r}, where a file of kind {kind!r} is needed.")
         if version != VERSIONS[kind]:
             raise UserError(
-                f"{path} has format version {version} of {kind!r}; this zfpipe reads version {VERSIONS[kind]}."
+                f"{path} has format version {version} of {kind!r}; this zfpipe reads {VERSIONS[kind]}."
             )
         yield file
 
 
 def set_attributes(group: h5py.Group, **attributes: Any) -> None:
-    """Set attributes; a list of strings (class names) is kept as JSON, which has no limit on odd characters."""
+    """Set attributes; a list of strings (class names) is kept as JSON, which takes any character."""
     for name, value in attributes.items():
         is_names = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         group.attrs[name] = json.dumps(list(value)) if is_names else value
@@ -69,11 +73,10 @@ def names(group: h5py.Group, name: str) -> list[str]:
 
 
 def put(group: h5py.Group, name: str, array: Any, compress: bool = False) -> h5py.Dataset:
-    """Store an array with a checksum (fletcher32), so that a flipped byte is found on reading."""
+    """Store an array with a checksum (fletcher32; of text a digest), so that a flipped byte is found."""
     if isinstance(array, list):
-        array = np.array(array, dtype=object)
-    text = array.dtype == object
-    return allocate(group, name, array.shape, TEXT if text else array.dtype, None, compress, array)
+        return _put_text(group, name, array)
+    return allocate(group, name, array.shape, array.dtype, None, compress, array)
 
 
 def allocate(
@@ -90,7 +93,14 @@ def allocate(
         return group.create_dataset(name, shape, dtype=dtype)
     packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
     return group.create_dataset(
-        name, shape, dtype=dtype, data=data, chunks=chunks or True, fletcher32=True, track_times=False, **packing
+        name,
+        shape,
+        dtype=dtype,
+        data=data,
+        chunks=chunks or True,
+        fletcher32=True,
+        track_times=False,
+        **packing,
     )
 
 
@@ -102,13 +112,32 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
     where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
     if name not in group:
         raise UserError(f"{where} is missing; delete the file and run again to rebuild it.")
+    if h5py.check_string_dtype(group[name].dtype):
+        texts = _get_text(group[name], where)  # whole, since the digest is over the whole
+        return texts if rows is ... else list(np.atleast_1d(np.array(texts, dtype=object)[rows]))
     try:
         values = group[name][rows]
     except (OSError, RuntimeError) as error:
         raise UserError(f"{where} is damaged ({_cause(error)}); delete the file and run again.") from error
-    if h5py.check_string_dtype(group[name].dtype):
-        return [value.decode() if isinstance(value, bytes) else value for value in np.atleast_1d(values)]
     return values
+
+
+def _put_text(group: h5py.Group, name: str, texts: list[str]) -> h5py.Dataset:
+    """Store a list of str. HDF5 has no checksum for text of varying length, so a digest goes beside it."""
+    dataset = group.create_dataset(name, data=np.array(texts, dtype=object), dtype=TEXT)
+    dataset.attrs["sha256"] = sha256_value(texts)
+    return dataset
+
+
+def _get_text(dataset: h5py.Dataset, where: str) -> list[str]:
+    try:
+        texts = [value.decode() for value in dataset[...]]
+        whole = dataset.attrs["sha256"] == sha256_value(texts)
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError):
+        whole = False
+    if not whole:
+        raise UserError(f"{where} is damaged (its digest does not match); delete the file and run again.")
+    return texts
 
 
 def _cause(error: Exception) -> str:

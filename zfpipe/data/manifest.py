@@ -1,0 +1,96 @@
+"""The manifest: which image stands at which index of which split, and the digest that names a split."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zfpipe.errors import UserError
+from zfpipe.files.whole import write_bytes
+
+SPLITS = ("train", "val")
+COLUMNS = ["image_index", "split", "path", "class", "sha256"]
+TRAILER = "# sha256 "
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: its index in its split, its posix path below the root, its class, the digest of its file."""
+
+    image_index: int
+    split: str
+    path: str
+    class_name: str
+    sha256: str
+
+
+def number(files: Iterable[tuple[str, str, str, str]]) -> list[Row]:
+    """Order (split, path, class, sha256) train then val, by the bytes of the path; count from 0 in each."""
+    ordered = sorted(files, key=lambda file: (SPLITS.index(file[0]), file[1].encode()))
+    counts = dict.fromkeys(SPLITS, 0)
+    rows = []
+    for split, path, class_name, sha256 in ordered:
+        rows.append(Row(counts[split], split, path, class_name, sha256))
+        counts[split] += 1
+    return rows
+
+
+def classes_of(rows: Iterable[Row]) -> list[str]:
+    """Return the class names of both splits, sorted: a label is a place in this list."""
+    return sorted({row.class_name for row in rows})
+
+
+def split_sha256(rows: Iterable[Row]) -> str:
+    """Return the digest that names one split: over index, path, class and file digest of its rows."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps([row.image_index, row.path, row.class_name, row.sha256]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def write_manifest(path: str | Path, rows: Iterable[Row]) -> None:
+    """Write a CSV file whole. Its last line holds the SHA-256 of all lines before it."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([row.image_index, row.split, row.path, row.class_name, row.sha256] for row in rows)
+    body = text.getvalue().encode()
+    write_bytes(path, body + f"{TRAILER}{hashlib.sha256(body).hexdigest()}\n".encode())
+
+
+def read_manifest(path: str | Path, split: str | None = None) -> list[Row]:
+    """Read the rows of both splits, or of one.
+
+    Raises UserError, naming the file, if it is missing or if any byte was lost or changed.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"There is no manifest {path}; `zfpipe check` writes it.") from error
+    body, mark, trailer = data.rpartition(b"\n" + TRAILER.encode())
+    if not mark or trailer.strip().decode(errors="replace") != hashlib.sha256(body + b"\n").hexdigest():
+        raise UserError(
+            f"{path} is not a whole manifest: its last line does not hold the SHA-256 of the others; "
+            "run `zfpipe check` again (a manifest is not to be edited by hand)."
+        )
+    rows = _parse(path, (body + b"\n").decode())
+    return rows if split is None else [row for row in rows if row.split == split]
+
+
+def _parse(path: str | Path, text: str) -> list[Row]:
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = next(lines, [])
+    if header != COLUMNS:
+        raise UserError(f"{path} has the columns {', '.join(header)}; a manifest has {', '.join(COLUMNS)}.")
+    rows = [Row(int(index), *rest) for index, *rest in lines]
+    counts = dict.fromkeys(SPLITS, 0)
+    for row in rows:
+        if row.image_index != counts.get(row.split):
+            raise UserError(
+                f"{path} is damaged: image {row.image_index} of split {row.split!r} is out of its place."
+            )
+        counts[row.split] += 1
+    return rows

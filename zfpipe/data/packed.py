@@ -1,0 +1,82 @@
+"""A packed split: the images of one split at one size, decoded once, in one HDF5 file."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zfpipe.errors import UserError
+from zfpipe.files import hdf5
+
+
+class Packed:
+    """A packed split opened for reading; row i is image_index i of its split's manifest.
+
+    labels (N,) int64, paths and classes lists of str, split 'train' or 'val', size their side in pixels,
+    manifest_sha256 the digest that names the split.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self.labels: np.ndarray = np.asarray(hdf5.get(file, "label"), dtype=np.int64)
+        self.paths: list[str] = hdf5.get(file, "path")
+        self.classes: list[str] = hdf5.names(file, "classes")
+        self.split, self.manifest_sha256 = str(file.attrs["split"]), str(file.attrs["manifest_sha256"])
+        self.size = int(file.attrs["size"])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return images start to stop, (n, H, W, 3) uint8; stop may lie past the end.
+
+        Raises UserError, naming the file, if an image's checksum does not match.
+        """
+        return hdf5.get(self._file, "images", slice(start, stop))
+
+    def read_rows(self, rows: Sequence[int]) -> np.ndarray:
+        """Return the images at `rows`, in that order, (n, H, W, 3) uint8. Sorted rows read fastest."""
+        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            if not 0 <= row < len(self):
+                raise IndexError(f"row {row} of {len(self)} images")
+            images[place] = hdf5.get(self._file, "images", int(row))
+        return images
+
+
+@contextlib.contextmanager
+def open_packed(path: str | Path) -> Iterator[Packed]:
+    """Open a packed split for reading.
+
+    Raises UserError, naming the file, if it is missing, cut short, damaged or of another kind.
+    """
+    with hdf5.reading(path, "packed") as file:
+        yield Packed(file)
+
+
+def write_packed(
+    path: str | Path,
+    images: Iterable[np.ndarray],
+    labels: Sequence[int],
+    paths: list[str],
+    classes: list[str],
+    *,
+    split: str,
+    size: int,
+    manifest_sha256: str,
+) -> None:
+    """Write a packed split whole, from images (H, W, 3) uint8 that come one by one in the order of the rows.
+
+    One image a chunk: training reads them in any order.
+    """
+    if not paths:
+        raise UserError(f"Cannot write {path}: the split {split!r} holds no image.")
+    attributes = {"classes": classes, "split": split, "size": size, "manifest_sha256": manifest_sha256}
+    with hdf5.writing(path, "packed", **attributes) as file:
+        hdf5.put(file, "label", np.asarray(labels, np.int32))
+        hdf5.put(file, "path", paths)
+        shape = (size, size, 3)
+        rows = hdf5.allocate(file, "images", (len(paths), *shape), np.uint8, chunks=(1, *shape))
+        for row, image in enumerate(images):
+            rows[row] = image

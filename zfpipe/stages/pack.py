@@ -1,0 +1,77 @@
+"""Decode the images of one split once, in parallel, into one HDF5 file.
+
+Each image is read as upright 8-bit RGB, its shorter side is resized to --size (antialiased bilinear), and
+the centre square is kept. A file that changed since `zfpipe check` is refused. The same images give the
+same bytes.
+"""
+
+import argparse
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from zfpipe.data.decode import Undecodable, decode, square
+from zfpipe.data.manifest import SPLITS, Row, classes_of, read_manifest, split_sha256
+from zfpipe.data.ordered import ordered_map
+from zfpipe.data.packed import write_packed
+from zfpipe.errors import UserError
+from zfpipe.progress import progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `zfpipe pack`."""
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.csv of `zfpipe check`")
+    parser.add_argument("--root", type=Path, required=True, help="folder that its paths start from")
+    parser.add_argument("--split", choices=SPLITS, required=True, help="which part of the manifest to pack")
+    parser.add_argument("--size", type=int, required=True, help="side of the stored squares, in pixels")
+    parser.add_argument("--out", type=Path, required=True, help="HDF5 file to write")
+    parser.add_argument("--threads", type=int, default=1, help="images decoded at the same time")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the packed split. Raises UserError for a missing, changed or unreadable image."""
+    if arguments.size < 1 or arguments.threads < 1:
+        raise UserError(
+            f"--size is {arguments.size} and --threads {arguments.threads}; both must be 1 or more."
+        )
+    every_row = read_manifest(arguments.manifest)
+    rows = [row for row in every_row if row.split == arguments.split]
+    if not rows:
+        raise UserError(f"{arguments.manifest} lists no image of split {arguments.split!r}.")
+    classes = classes_of(every_row)
+    label = {name: place for place, name in enumerate(classes)}
+    decoded = ordered_map(
+        lambda row: packed_image(arguments.root, row, arguments.size), rows, arguments.threads
+    )
+    write_packed(
+        arguments.out,
+        progress(decoded, f"pack {arguments.split}", "images", len(rows)),
+        [label[row.class_name] for row in rows],
+        [row.path for row in rows],
+        classes,
+        split=arguments.split,
+        size=arguments.size,
+        manifest_sha256=split_sha256(rows),
+    )
+
+
+def packed_image(root: Path, row: Row, size: int) -> np.ndarray:
+    """Return one image of the manifest, (size, size, 3) uint8.
+
+    Raises UserError if the file is not the one that was checked.
+    """
+    path = root / row.path
+    try:
+        data = path.read_bytes()  # once: what is decoded is what was verified
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {path}, which the manifest lists: {error.strerror or error}."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise UserError(f"{path} has changed since the manifest was written; run `zfpipe check` again.")
+    try:
+        return np.asarray(square(decode(io.BytesIO(data)).image, size))
+    except Undecodable as error:
+        raise UserError(f"{path} {error}.") from error

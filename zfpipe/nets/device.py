@@ -1,0 +1,41 @@
+"""Where a stage computes: CUDA, Apple's MPS or the CPU, and with how many threads."""
+
+import argparse
+
+import torch
+
+from zfpipe.errors import UserError, require_one_of
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every computing stage has."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda or mps; auto takes the first there is of cuda, mps, cpu",
+    )
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as many as torch finds)")
+
+
+def prepare_device(name: str, threads: int | None) -> torch.device:
+    """Return the device to compute on, with results that are the same each time.
+
+    Raises UserError for an unknown device or one that this machine does not have.
+    """
+    require_one_of("device", name, DEVICES)
+    if threads is not None:
+        if threads < 1:
+            raise UserError(f"threads is {threads}; it must be at least 1.")
+        torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if present[device])
+    if not present[name]:
+        there = ", ".join(device for device, found in present.items() if found)
+        raise UserError(f"device is {name!r}, which this machine does not have; it has {there}.")
+    torch.backends.cudnn.benchmark = False  # it may choose another algorithm each time
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device(name)

@@ -1,0 +1,57 @@
+"""List the layers of a model: the names that `layers:` in the config takes, with what each unit sees.
+
+MODEL is a model file, or a name: zfnet, alexnet, torchvision:resnet18. Sizes are in pixels of the network's input.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from zfpipe.nets.layers import Layer, layers
+from zfpipe.nets.models import build, default_size, load_model
+from zfpipe.nets.trace import trace
+
+HEADER = ("layer", "operation", "channels", "map", "receptive field", "jump", "window", "deconvnet")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="model file (.pt), name, or description as JSON")
+    parser.add_argument("--input-size", type=int, metavar="PX", help="side of the input (default: the network's own)")
+    parser.add_argument("--width", type=float, help="multiplies the channels of zfnet and alexnet (default: 1)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    network, size = _network(arguments)
+    rows = [_row(layer) for layer in layers(trace(network, (size, size))).values()]
+    widths = [max(len(row[i]) for row in [HEADER, *rows]) for i in range(len(HEADER))]
+    for row in [HEADER, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _network(arguments: argparse.Namespace):
+    if Path(arguments.model).is_file():
+        model = load_model(arguments.model)
+        return model.network, arguments.input_size or model.input_size
+    spec = json.loads(arguments.model) if arguments.model.startswith("{") else {"name": arguments.model}
+    spec["input_size"] = arguments.input_size or spec.get("input_size") or default_size(spec["name"])
+    if arguments.width is not None:
+        spec["width"] = arguments.width
+    return build(spec, classes=1000), spec["input_size"]
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    axes = layer.field.axes
+    return (
+        layer.name,
+        layer.operation,
+        str(layer.channels),
+        _size(layer.map_size),
+        _size(axis.size for axis in axes),
+        _size(axis.jump for axis in axes),
+        _size(axis.window for axis in axes),
+        layer.obstacle or "supported",
+    )
+
+
+def _size(lengths) -> str:
+    return "x".join(map(str, lengths))

@@ -1,0 +1,138 @@
+"""Project the strongest activations of a layer's units back to pixels with the deconvnet.
+
+Each projection is cut to the unit's receptive field and stored beside the same cut of the image. Every activation is
+computed again on the way; if one differs from what was mined, the stage stops.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+from zfpipe.data.decode import centre_crop
+from zfpipe.data.packed import Packed, open_packed
+from zfpipe.errors import UserError, nearest, require_one_of
+from zfpipe.files.digest import sha256_file
+from zfpipe.files.reconstruction import select_units, writing_reconstruction
+from zfpipe.files.topk import MISSING, LayerTopK, TopK, read_topk
+from zfpipe.nets.deconvnet import COLLIDE
+from zfpipe.nets.device import add_device_arguments, prepare_device
+from zfpipe.nets.layers import choose, layers
+from zfpipe.nets.models import Model, load_model
+from zfpipe.nets.trace import first_filters, trace
+from zfpipe.nets.windows import Projector
+from zfpipe.progress import progress
+
+# A window's activations differ from the full frame's by rounding alone (some 1e-6); other weights by far more.
+TOLERANCE = 1e-3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="PT", help="model file of the stage train")
+    parser.add_argument("--images", required=True, metavar="H5", help="the packed split that was mined")
+    parser.add_argument("--topk", required=True, metavar="H5", help="top-k file of the stage merge")
+    parser.add_argument("--layer", required=True, metavar="NAME", help="layer, by name")
+    parser.add_argument("--out", required=True, metavar="H5", help="reconstruction file")
+    parser.add_argument("--units", type=int, nargs="+", metavar="N", help="units, by number (default: all)")
+    parser.add_argument(
+        "--collide",
+        default="add",
+        help="where unpooled signals meet: add (the exact adjoint) or overwrite (the last stays)",
+    )
+    add_device_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    require_one_of("reconstruct.collide", arguments.collide, COLLIDE)
+    device = prepare_device(arguments.device, arguments.threads)
+    model = load_model(arguments.model).to(device)
+    topk = read_topk(arguments.topk)
+    with open_packed(arguments.images) as packed:
+        _require_match(topk, model, packed, arguments)
+        mined = _layer(topk, arguments.layer, arguments.topk)
+        units = np.arange(len(mined.row)) if arguments.units is None else _unique(arguments.units)
+        entries = select_units(mined, units)
+        traced = trace(model.network, topk.input_size)
+        (layer,) = choose(layers(traced), [arguments.layer])
+        projector = Projector(model, traced, layer, arguments.collide)
+        writing = writing_reconstruction(
+            arguments.out,
+            mined,
+            units,
+            topk.input_size,
+            label=np.where(entries.present, packed.labels[entries.image_index], MISSING),
+            classes=packed.classes,
+            filters=_filters(first_filters(traced, layer.step), units),
+            images=topk.images,
+            model_sha256=topk.model_sha256,
+            manifest_sha256=topk.manifest_sha256,
+            topk_sha256=sha256_file(arguments.topk),
+            collide=arguments.collide,
+        )
+        places = _in_image_order(entries)
+        with writing as writer:
+            batches = _batches(places, projector.batch_size)
+            what = f"reconstruct {layer.name}"
+            for batch in progress(batches, what, "patches", len(places), projector.batch_size):
+                _project(batch, entries, units, packed, projector, writer, arguments.topk)
+
+
+def _project(
+    batch: np.ndarray, entries: LayerTopK, units, packed: Packed, projector: Projector, writer, path: str
+) -> None:
+    """Project the entries at `batch` (B, 2), rows of (unit position, rank), and write them."""
+    at = tuple(batch.T)
+    image_index, which = np.unique(entries.image_index[at], return_inverse=True)
+    images = centre_crop(packed.read_rows(image_index), projector.model.input_size)
+    cut = projector(images, which, units[batch[:, 0]], entries.row[at], entries.col[at])
+    _recheck(entries.activation[at], cut.activation, units[batch[:, 0]], batch[:, 1], path)
+    for number, (position, rank) in enumerate(batch):
+        writer.put(int(position), int(rank), cut.projection[number], cut.patch[number], cut.box[number])
+
+
+def _recheck(mined: np.ndarray, found: np.ndarray, units: np.ndarray, ranks: np.ndarray, path: str) -> None:
+    """Raise UserError if an activation computed again is not the one that was mined."""
+    wrong = np.flatnonzero(np.abs(found - mined) > TOLERANCE * mined)
+    if len(wrong):
+        first = wrong[0]
+        raise UserError(
+            f"{path} says {mined[first]:.6g} for unit {units[first]}, rank {ranks[first]}, and computed again it is "
+            f"{found[first]:.6g}; the top-k file is stale, mine again."
+        )
+
+
+def _require_match(topk: TopK, model: Model, packed: Packed, arguments: argparse.Namespace) -> None:
+    if topk.model_sha256 != model.sha256():
+        raise UserError(f"{arguments.topk} was made from other weights than {arguments.model}; mine again.")
+    if topk.manifest_sha256 != packed.manifest_sha256:
+        raise UserError(f"{arguments.topk} was mined over other images than {arguments.images}; mine again.")
+    if (topk.first, topk.last) != (0, topk.images):
+        raise UserError(
+            f"{arguments.topk} is a shard (images {topk.first} to {topk.last - 1}); merge the shards first."
+        )
+
+
+def _layer(topk: TopK, name: str, path: str) -> LayerTopK:
+    if name not in topk.layers:
+        raise UserError(f"{path} has no layer {name!r}{nearest(name, topk.layers)}; it has {', '.join(topk.layers)}.")
+    return topk.layers[name]
+
+
+def _unique(units: list[int]) -> np.ndarray:
+    return np.array(list(dict.fromkeys(units)))
+
+
+def _filters(filters: np.ndarray | None, units: np.ndarray) -> np.ndarray | None:
+    inside = units[(units >= 0) & (units < len(filters))] if filters is not None else units
+    return filters[inside] if filters is not None else None
+
+
+def _in_image_order(entries: LayerTopK) -> np.ndarray:
+    """Return (E, 2) rows of (unit position, rank), in the order of their images, so that each is read about once."""
+    places = np.argwhere(entries.present)
+    return places[np.argsort(entries.image_index[tuple(places.T)], kind="stable")]
+
+
+def _batches(places: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]

@@ -85,7 +85,7 @@ def save_model(path: str | Path, model: Model, **facts: Any) -> None:
         "mean": model.mean.cpu(),
         "std": model.std.cpu(),
         "packed_size": model.packed_size,
-        "state_dict": {key: value.cpu() for key, value in model.network.state_dict().items()},
+        "state_dict": {key: value.cpu().contiguous() for key, value in model.network.state_dict().items()},
         "facts": facts,
     }
     checkpoint.save(path, "model", content)
@@ -97,9 +97,7 @@ def load_model(path: str | Path) -> Model:
     network = build(content["spec"], len(content["classes"]))
     load_weights(network, content["state_dict"], path)
     network.eval().requires_grad_(False)
-    return Model(
-        network, content["spec"], content["classes"], content["mean"], content["std"], content["packed_size"]
-    )
+    return Model(network, content["spec"], content["classes"], content["mean"], content["std"], content["packed_size"])
 
 
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:

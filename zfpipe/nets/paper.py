@@ -1,7 +1,8 @@
-"""The networks of the paper (ZFNet) and of the article (AlexNet in one tower): five convolutions, three dense layers."""
+"""The networks of the paper (ZFNet) and of the article (AlexNet in one tower): five convolutions, three dense."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,9 @@ class FiveConvNet(nn.Module):
     Raises UserError for an unknown `norm` or an input too small for the three poolings.
     """
 
-    layer_names = {name: f"{name}.relu" for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")}
+    layer_names: ClassVar = {
+        name: f"{name}.relu" for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    }
 
     def __init__(
         self,

@@ -1,0 +1,114 @@
+"""Batches of packed images in a seeded order, from memory or straight from the packed file; their mean and spread."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Item = TypeVar("Item")
+CHUNK = 256  # images read at a time when a whole split is walked
+
+
+class Images(Protocol):
+    """What batches need of a packed split (`zfpipe.data.packed`)."""
+
+    size: int
+
+    def __len__(self) -> int: ...
+    def read(self, start: int, stop: int) -> np.ndarray: ...
+    def read_rows(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+class InMemory:
+    """A packed split held in memory, (N, P, P, 3) uint8."""
+
+    def __init__(self, packed: Images):
+        self.size = packed.size
+        self.images = np.empty((len(packed), packed.size, packed.size, 3), np.uint8)
+        for start in range(0, len(packed), CHUNK):
+            self.images[start : start + CHUNK] = packed.read(start, min(start + CHUNK, len(packed)))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return images start..stop, (n, P, P, 3) uint8."""
+        return self.images[start:stop]
+
+    def read_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return the images of `rows`, (n, P, P, 3) uint8."""
+        return self.images[rows]
+
+
+def in_memory_if_it_fits(packed: Images, gigabytes: float) -> Images:
+    """Return the split in memory if its pixels take at most `gigabytes` (1e9 bytes), else as it is."""
+    fits = len(packed) * packed.size**2 * 3 <= gigabytes * 1e9
+    return InMemory(packed) if fits else packed
+
+
+def seed_for(*facts: Any) -> int:
+    """Return a 63-bit seed from facts such as (seed, epoch, purpose): the same always, and unrelated between them."""
+    return int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:8]) >> 1
+
+
+def shuffled(count: int, seed: int) -> np.ndarray:
+    """Return 0..count-1 in an order that only `seed` decides."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(count, generator=generator).numpy()
+
+
+def batches(
+    images: Images, labels: np.ndarray, order: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (images (B, 3, P, P) uint8, labels (B) int64) in `order`; the last batch holds what is left.
+
+    One batch is read ahead in a thread.
+    """
+    starts = range(0, len(order), batch_size)
+    return ahead(_batch(images, labels, order[start : start + batch_size], device) for start in starts)
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield `items`, preparing the next one in a thread while the last one is used."""
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(next, iterator, end)
+        while (item := pending.result()) is not end:
+            pending = thread.submit(next, iterator, end)
+            yield item
+
+
+def pixel_mean(images: Images) -> np.ndarray:
+    """Return the mean image (3, P, P) float32 of a split, in pixel values 0..255 (paper, section 3)."""
+    total = np.zeros((images.size, images.size, 3), np.int64)
+    for block in _blocks(images):
+        total += block.sum(0, dtype=np.int64)  # integers: the same sum whatever the block
+    return (total / len(images)).transpose(2, 0, 1).astype(np.float32)
+
+
+def channel_mean_and_std(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel, (3, 1, 1) float32 each, in pixel values 0..255."""
+    values = np.arange(256)
+    counts = sum(_histogram(block) for block in _blocks(images))  # (3, 256)
+    number = len(images) * images.size**2
+    mean = counts @ values / number
+    variance = (counts * (values - mean[:, None]) ** 2).sum(1) / number
+    return mean.reshape(3, 1, 1).astype(np.float32), np.sqrt(variance).reshape(3, 1, 1).astype(np.float32)
+
+
+def _batch(images: Images, labels: np.ndarray, rows: np.ndarray, device) -> tuple[Tensor, Tensor]:
+    pixels = torch.from_numpy(images.read_rows(rows)).permute(0, 3, 1, 2)  # channels last in memory
+    return pixels.to(device), torch.from_numpy(labels[rows]).to(device)
+
+
+def _blocks(images: Images) -> Iterator[np.ndarray]:
+    for start in range(0, len(images), CHUNK):
+        yield images.read(start, min(start + CHUNK, len(images)))
+
+
+def _histogram(block: np.ndarray) -> np.ndarray:
+    return np.stack([np.bincount(block[..., channel].ravel(), minlength=256) for channel in range(3)])

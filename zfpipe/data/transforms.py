@@ -1,0 +1,150 @@
+"""Crops and augmentation of whole batches on tensors (paper, section 3): no loop over images.
+
+Images come packed: uint8 squares of side P. The network takes squares of side S <= P.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zfpipe.errors import UserError, require_one_of
+
+CROPS = ("ten", "random", "centre")
+# The corners and the centre as (down, right), in halves of the room that a crop has to move in.
+FIVE_PLACES = ((0, 0), (0, 2), (2, 0), (2, 2), (1, 1))
+# A crop that is scaled or turned moves in this many steps, finer than a pixel.
+FINE_STEPS = 4096
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a training crop is taken. The defaults are the paper's: one of ten sub-crops, nothing else.
+
+    `crops` is 'ten' (corners and centre, with and without flip), 'random' (any place, with and without flip) or
+    'centre'. `scale_range` bounds the side of the crop in units of the input's side (0.5 shows everything at double
+    size), `rotation` is the largest turn in degrees either way. `brightness` and `colour` are the largest relative
+    changes of all three channels together and of each alone.
+    """
+
+    crops: str = "ten"
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 0.0
+    brightness: float = 0.0
+    colour: float = 0.0
+
+    def __post_init__(self):
+        require_one_of("train.crops", self.crops, CROPS)
+        low, high = self.scale_range
+        if not 0 < low <= high:
+            raise UserError(f"train.scale_range is {low} {high}; it takes two numbers, 0 < smallest <= largest.")
+        for name, top in (("rotation", 180), ("brightness", 1), ("colour", 1)):
+            if not 0 <= getattr(self, name) <= top:
+                raise UserError(f"train.{name} is {getattr(self, name)}; it can be 0 (off) to {top}.")
+
+    @property
+    def warps(self) -> bool:
+        """Whether crops are scaled or turned, and so interpolated."""
+        return self.scale_range != (1.0, 1.0) or self.rotation > 0
+
+
+def centre_crop(images: Tensor, size: int) -> Tensor:
+    """Return the central squares (..., size, size) of tensors (..., H, W): those of `decode.centre_crop`.
+
+    Raises UserError if the images are smaller than `size`.
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < size:
+        raise UserError(
+            f"The images are {width}x{height} px and the network's input is {size}; "
+            f"pack them at {size} px or more, or choose a smaller model.input_size."
+        )
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return images[..., top : top + size, left : left + size]
+
+
+def augment(
+    images: Tensor, size: int, mean: Tensor, std: Tensor, how: Augmentation, generator: torch.Generator
+) -> Tensor:
+    """Return network inputs (B, 3, S, S) float32 from packed images (B, 3, P, P) uint8.
+
+    `mean`, (3, P, P) or (3, 1, 1), is subtracted at its own pixels, before an image is moved or flipped; `std`,
+    (3, 1, 1), divides. Both are in pixel values 0..255. Draws come from `generator` alone, on the CPU, so they are
+    the same on every device.
+    """
+    count, device = len(images), images.device
+    steps = FINE_STEPS if how.warps else images.shape[-1] - size
+    top, left, flip = (draw.to(device) for draw in _places(count, steps, how.crops, generator))
+    gain = _gains(count, how, generator)
+    if how.warps:
+        scale, angle = _scales_and_angles(count, how, generator)
+        grid = _grid(top / steps, left / steps, flip, scale, angle, images.shape[-1], size, device)
+        inputs = (_brightened(images, gain) - mean) / std
+        # Reflected borders: a black or grey wedge would be the strongest edge of many images.
+        return functional.grid_sample(inputs, grid, "bilinear", "reflection", align_corners=False)
+    inputs = _brightened(cut(images, top, left, size), gain)
+    if mean.shape[-1] > 1:
+        mean = cut(mean.expand(count, *mean.shape), top, left, size)
+    inputs = (inputs - mean) / std
+    return torch.where(flip[:, None, None, None], inputs.flip(3), inputs)
+
+
+def cut(images: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
+    """Return from each image (B, C, P, P) the square of side `size` at its own `top`, `left` (B)."""
+    windows = images.unfold(2, size, 1).unfold(3, size, 1)  # (B, C, P-S+1, P-S+1, S, S), a view
+    return windows[torch.arange(len(images), device=images.device), :, top, left]
+
+
+def _places(count: int, steps: int, crops: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw top, left (B) in 0..steps and flip (B) bool."""
+    if crops == "centre":
+        middle = torch.full((count,), round(steps / 2))
+        return middle, middle, torch.zeros(count, dtype=torch.bool)
+    flip = torch.randint(2, (count,), generator=generator).bool()
+    if crops == "random":
+        places = torch.randint(steps + 1, (count, 2), generator=generator)
+    else:
+        chosen = torch.randint(len(FIVE_PLACES), (count,), generator=generator)
+        places = (torch.tensor(FIVE_PLACES)[chosen] * steps / 2).round().long()  # half to even, as round() does
+    return places[:, 0], places[:, 1], flip
+
+
+def _gains(count: int, how: Augmentation, generator: torch.Generator) -> Tensor | None:
+    if not (how.brightness or how.colour):
+        return None
+    together = 1 + how.brightness * _uniform((count, 1, 1, 1), generator)
+    apart = 1 + how.colour * _uniform((count, 3, 1, 1), generator)
+    return together * apart
+
+
+def _scales_and_angles(count: int, how: Augmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    low, high = how.scale_range
+    # Uniform in the logarithm: twice as large as often as half as large.
+    middle, reach = math.log(low * high) / 2, math.log(high / low) / 2
+    scale = torch.exp(middle + reach * _uniform((count,), generator))
+    angle = math.radians(how.rotation) * _uniform((count,), generator)
+    return scale, angle
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator) * 2 - 1  # -1 .. 1
+
+
+def _brightened(images: Tensor, gain: Tensor | None) -> Tensor:
+    images = images.float()
+    return images if gain is None else images.mul_(gain.to(images.device)).clamp_(0, 255)
+
+
+def _grid(
+    down: Tensor, right: Tensor, flip: Tensor, scale: Tensor, angle: Tensor, packed: int, size: int, device
+) -> Tensor:
+    """Return sampling places (B, S, S, 2), x before y, in -1..1 of the packed image."""
+    reach = (scale * size / packed).to(device)  # half the crop's side, in half sides of the packed image
+    room = (1 - reach).clamp(min=0)
+    mirror = 1 - 2 * flip.float()
+    cos, sin = reach * angle.cos().to(device), reach * angle.sin().to(device)
+    x = torch.stack([cos * mirror, -sin, (2 * right - 1) * room], 1)
+    y = torch.stack([sin * mirror, cos, (2 * down - 1) * room], 1)
+    return functional.affine_grid(torch.stack([x, y], 1), [len(flip), 3, size, size], align_corners=False)

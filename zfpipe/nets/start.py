@@ -1,0 +1,62 @@
+"""The network a run starts from: fresh, or with given weights and the outputs that these have."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zfpipe.data.batches import seed_for
+from zfpipe.files.checkpoint import load_state_dict
+from zfpipe.nets.initialise import initialise
+from zfpipe.nets.models import build, load_weights
+from zfpipe.progress import say
+
+
+def fresh_network(spec: dict[str, Any], classes: int, seed: int, initialisation: str, scale: float) -> nn.Module:
+    """Return the network of `spec` with first weights that `seed` decides."""
+    torch.manual_seed(seed_for(seed, "first weights"))
+    network = build(spec, classes)
+    initialise(network, initialisation, scale)
+    return network
+
+
+def given_network(spec: dict[str, Any], path: str | Path, classes: list[str]) -> tuple[nn.Module, list[str]]:
+    """Return the network with the weights in `path` as they are, and the names of its outputs.
+
+    The names are `classes` if their number fits, else class-0000 ... for as many outputs as the weights have.
+    Raises UserError if the weights are another network's.
+    """
+    weights = load_state_dict(path)
+    outputs = _outputs_of(spec, weights, len(classes))
+    network = build(spec, outputs)
+    load_weights(network, weights, path)
+    if outputs != len(classes):
+        say(f"{path} has {outputs} outputs and the data set {len(classes)} classes: outputs are named by number.")
+        classes = [f"class-{number:04d}" for number in range(outputs)]
+    return network, classes
+
+
+def fine_tuned_network(network: nn.Module, spec: dict[str, Any], path: str | Path, classes: int) -> nn.Module:
+    """Put the weights in `path` into a fresh network; its output layer stays fresh if the class counts differ."""
+    weights = load_state_dict(path)
+    if _outputs_of(spec, weights, classes) != classes:
+        own = network.state_dict()
+        replaced = [key for key in _output_keys(spec) if key in weights]
+        say(f"{path} was made for other classes: {', '.join(replaced)} start fresh.")
+        weights |= {key: own[key] for key in replaced}
+    load_weights(network, weights, path)
+    return network
+
+
+def _outputs_of(spec: dict[str, Any], weights: dict[str, Tensor], default: int) -> int:
+    """Return how many outputs the weights were made for; `default` where that cannot be seen."""
+    found = {weights[key].shape[0] for key in _output_keys(spec) if key in weights and weights[key].dim()}
+    return found.pop() if len(found) == 1 else default
+
+
+def _output_keys(spec: dict[str, Any]) -> list[str]:
+    """Return the state_dict keys whose shape goes with the number of classes."""
+    with torch.device("meta"):  # shapes alone: no memory, no drawing of weights
+        one, other = build(spec, 2).state_dict(), build(spec, 3).state_dict()
+    return [key for key in one if one[key].shape != other[key].shape]

@@ -1,0 +1,186 @@
+"""Stochastic gradient descent as in the paper (section 3): one epoch of training, and the validation after it.
+
+Each epoch seeds everything from (seed, epoch), so that a resumed training needs weights, momentum and the metrics so
+far, and nothing else, to go on to the bit as if it had not stopped.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zfpipe.data.batches import Images, batches, seed_for, shuffled
+from zfpipe.data.transforms import Augmentation, augment, centre_crop
+from zfpipe.errors import UserError
+from zfpipe.nets.renormalise import renormalise
+from zfpipe.nets.schedule import Schedule
+from zfpipe.nets.tally import Tally
+from zfpipe.progress import progress
+
+COLUMNS = [
+    *("epoch", "train_loss", "train_top1", "train_top5", "val_loss", "val_top1", "val_top5"),
+    *("learning_rate", "images_per_second", "filters_renormalised"),
+]
+Batches = Iterable[tuple[Tensor, Tensor]]  # images (B, 3, P, P) uint8, labels (B) int64
+Row = dict[str, float]  # one epoch of metrics.csv
+
+
+class Diverged(UserError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training, apart from data and model; the defaults are the paper's.
+
+    Raises UserError for a value outside its range.
+    """
+
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    filter_radius: float = 0.1  # 0: filters are left as they are
+    schedule: Schedule = field(default_factory=Schedule)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise UserError(f"train.batch_size is {self.batch_size}; it must be at least 1 (the paper's is 128).")
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"train.momentum is {self.momentum}; it can be 0 to below 1 (the paper's is 0.9).")
+        for name in ("weight_decay", "filter_radius"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise UserError(f"train.{name} is {getattr(self, name)}; it must be 0 (off) or above.")
+
+    def optimizer(self, network: nn.Module) -> torch.optim.SGD:
+        """Return the optimizer; its learning rate is set anew at each step."""
+        rate, decay = self.schedule.learning_rate, self.weight_decay
+        return torch.optim.SGD(network.parameters(), rate, self.momentum, weight_decay=decay)
+
+
+@dataclass
+class Part:
+    """One split: its images, and its labels (N,) int64."""
+
+    images: Images
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass
+class Training:
+    """A network on its way. `mean` (3, P, P) or (3, 1, 1) and `std` (3, 1, 1) are in pixel values 0..255."""
+
+    network: nn.Module
+    input_size: int
+    recipe: Recipe
+    train: Part
+    val: Part
+    mean: Tensor
+    std: Tensor
+    seed: int
+    device: torch.device
+
+    def __post_init__(self):
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self.mean, self.std = self.mean.to(self.device), self.std.to(self.device)
+
+    def epoch(self, epoch: int, epochs: int, rows: list[Row], optimizer: torch.optim.Optimizer) -> Row:
+        """Train one epoch, counted from 1, and validate; return its metrics. `rows` are those of all epochs before.
+
+        Raises Diverged when the loss is no longer finite.
+        """
+        started = time.monotonic()
+        trained = self._train(epoch, epochs, rows, optimizer)
+        rate = len(self.train) / (time.monotonic() - started)
+        row = {"epoch": epoch, "images_per_second": rate} | trained | self.validate()
+        return {name: row[name] for name in COLUMNS}
+
+    def validate(self) -> Row:
+        """Return val_loss, val_top1 and val_top5 of the network as it is, on the centre crops."""
+        mean = centre_crop(self.mean, self.input_size) if self.mean.shape[-1] > 1 else self.mean
+        return evaluate(
+            self.network, self._batches(self.val, np.arange(len(self.val))), self.input_size, mean, self.std
+        )
+
+    def _train(self, epoch: int, epochs: int, rows: list[Row], optimizer: torch.optim.Optimizer) -> Row:
+        torch.manual_seed(seed_for(self.seed, epoch, "dropout"))
+        order = shuffled(len(self.train), seed_for(self.seed, epoch, "order"))
+        crops = torch.Generator().manual_seed(seed_for(self.seed, epoch, "crops"))
+        read = self._batches(self.train, order)
+        inputs = (
+            (augment(images, self.input_size, self.mean, self.std, self.recipe.augmentation, crops), labels)
+            for images, labels in progress(
+                read, f"epoch {epoch}/{epochs}", "images", len(order), self.recipe.batch_size
+            )
+        )
+        rates = self._rates(epoch, epochs, [1 - row["val_top1"] for row in rows])
+        return train_steps(self.network, optimizer, inputs, rates, self.recipe.filter_radius)
+
+    def _rates(self, epoch: int, epochs: int, errors: list[float]) -> Iterator[float]:
+        steps = math.ceil(len(self.train) / self.recipe.batch_size)
+        return (self.recipe.schedule.rate(errors, epoch - 1 + step / steps, epochs) for step in range(steps))
+
+    def _batches(self, part: Part, order: np.ndarray) -> Batches:
+        return batches(part.images, part.labels, order, self.recipe.batch_size, self.device)
+
+
+def train_steps(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: Batches,
+    rates: Iterable[float],
+    filter_radius: float,
+) -> Row:
+    """Take one step for each (network inputs (B, 3, S, S), labels (B)), each with its learning rate.
+
+    Return train_loss, train_top1, train_top5, learning_rate (the last) and filters_renormalised (over all steps).
+    Raises Diverged, naming step and learning rate, when the loss is not finite.
+    """
+    network.train()
+    tally, renormalised, rate = Tally(), torch.tensor(0), 0.0
+    for step, ((images, labels), rate) in enumerate(zip(inputs, rates, strict=True), start=1):
+        logits, loss = _step(network, optimizer, images, labels, rate)
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} at step {step} with learning rate {rate:g}")
+        if filter_radius:
+            renormalised = renormalise(network, filter_radius) + renormalised.to(labels.device)
+        tally.add(logits, labels, loss)
+    return tally.results("train") | {"learning_rate": rate, "filters_renormalised": int(renormalised)}
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, read: Batches, size: int, mean: Tensor, std: Tensor) -> Row:
+    """Return val_loss, val_top1 and val_top5 on the centre crops of (uint8 images, labels).
+
+    Raises Diverged when the loss is not finite.
+    """
+    network.eval()
+    tally = Tally()
+    for images, labels in read:
+        logits = network((centre_crop(images, size).float() - mean) / std)
+        tally.add(logits, labels, functional.cross_entropy(logits, labels).item())
+    if not math.isfinite(tally.loss_sum):
+        raise Diverged(f"the validation loss became {tally.loss_sum}")
+    return tally.results("val")
+
+
+def _step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, rate: float
+) -> tuple[Tensor, float]:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    output = network(images)
+    logits = output if isinstance(output, Tensor) else output.logits  # some networks add auxiliary outputs
+    loss = functional.cross_entropy(logits, labels)  # takes logits: a softmax before it would be one too many
+    loss.backward()
+    optimizer.step()
+    return logits.detach(), loss.item()

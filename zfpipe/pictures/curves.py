@@ -1,0 +1,66 @@
+"""Training curves: loss, accuracy and learning rate against epochs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from zfpipe.files.whole import whole_file
+
+STYLE = Path(__file__).parent / "paper.mplstyle"
+TRAIN, VAL = "#0072b2", "#d55e00"
+
+
+def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: str = "") -> None:
+    """Draw one row of metrics an epoch as three panels into a PNG; the same rows give the same bytes."""
+    with pyplot.style.context([STYLE] if STYLE.exists() else []):
+        figure, (loss, accuracy, rate) = pyplot.subplots(1, 3, figsize=(10, 3), layout="constrained")
+        try:
+            _draw_loss(loss, rows)
+            _draw_accuracy(accuracy, rows)
+            _draw_rate(rate, rows)
+            figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
+            with whole_file(path) as aside:
+                figure.savefig(aside, format="png", dpi=150, metadata={"Software": None})
+        finally:
+            pyplot.close(figure)
+
+
+def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    _line(axes, rows, "train_loss", "training", TRAIN)
+    _line(axes, rows, "val_loss", "validation", VAL)
+    _finish(axes, "cross-entropy (nats)")
+
+
+def _draw_accuracy(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    for top, style in ((1, "-"), (5, "--")):
+        _line(axes, rows, f"train_top{top}", f"training, top-{top}", TRAIN, style)
+        _line(axes, rows, f"val_top{top}", f"validation, top-{top}", VAL, style)
+    axes.set_ylim(0, 1.02)
+    _finish(axes, "fraction right")
+
+
+def _draw_rate(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    axes.set_yscale("log")
+    _line(axes, rows, "learning_rate", "learning rate", "0.2")
+    _finish(axes, "learning rate")
+
+
+def _line(axes: Axes, rows, column: str, label: str, colour: str, style: str = "-") -> None:
+    points = [(row["epoch"], row[column]) for row in rows if column in row]
+    if points:
+        # A marker, so that a single epoch can be seen too.
+        axes.plot(*zip(*points, strict=True), style, marker=".", color=colour, label=label)
+
+
+def _finish(axes: Axes, what: str) -> None:
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(what)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(axes.lines) > 1:
+        axes.legend(fontsize="small")

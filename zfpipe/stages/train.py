@@ -1,0 +1,328 @@
+"""Train a network on a packed data set, or take given weights as they are (--epochs 0).
+
+By default as in the paper: SGD with momentum 0.9, learning rate 0.01 lowered when the validation error stops falling,
+batches of 128, dropout 0.5, the mean image subtracted, ten sub-crops, and convolution filters held to an RMS of 0.1.
+
+Every epoch is saved in --state. A training that was stopped goes on from there and ends with the same weights; more
+epochs later train only the rest, fewer take what is there.
+"""
+
+import argparse
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from zfpipe.data.batches import in_memory_if_it_fits
+from zfpipe.data.packed import Packed, open_packed
+from zfpipe.data.preprocessing import preprocessing
+from zfpipe.data.transforms import CROPS, Augmentation, centre_crop
+from zfpipe.errors import UserError, nearest
+from zfpipe.files.code import code_sha256
+from zfpipe.files.digest import sha256_value
+from zfpipe.files.whole import write_text
+from zfpipe.nets.device import add_device_arguments, prepare_device
+from zfpipe.nets.initialise import INITIALISATIONS
+from zfpipe.nets.models import OWN, Model, default_size, save_model
+from zfpipe.nets.schedule import SCHEDULES, Schedule
+from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network
+from zfpipe.nets.state import State, key_of, plain_weights, train_to
+from zfpipe.nets.training import COLUMNS, Part, Recipe, Row, Training
+from zfpipe.pictures.curves import draw_curves
+from zfpipe.progress import say
+
+# The code that decides the weights; first weights count by their own digest. What writes files does not count.
+CODE = ("zfpipe.nets.training", "zfpipe.nets.paper", "zfpipe.data.preprocessing")
+MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `zfpipe train`."""
+    _add_files(parser.add_argument_group("files"))
+    _add_training(parser.add_argument_group("training"))
+    _add_images(parser.add_argument_group("images"))
+    _add_machine(parser.add_argument_group("machine"))
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--train", type=Path, help="packed training split (may be left out with --epochs 0)")
+    add("--val", type=Path, required=True, help="packed validation split")
+    add(
+        "--model",
+        required=True,
+        metavar="JSON",
+        help='{"name": "zfnet"|"alexnet"|"torchvision:NAME", "width": 1.0, "input_size": pixels, '
+        '"norm": "contrast"|"batch"|"none", "weights": a state_dict file, or "random" for an untrained control}; '
+        "only name is needed",
+    )
+    add("--out-model", type=Path, required=True, metavar="MODEL.pt", help="the trained network")
+    add("--out-metrics", type=Path, required=True, metavar="METRICS.csv", help="one row an epoch")
+    add("--out-curves", type=Path, required=True, metavar="CURVES.png", help="the metrics drawn")
+    add("--state", type=Path, metavar="FOLDER", help="where every epoch is saved; needed unless --epochs 0")
+    add(
+        "--keep-epoch",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="epochs, counted from 1, to hand out as model files too",
+    )
+    add("--out-epochs", type=Path, metavar="FOLDER", help="where they go, as epoch-0005.pt and so on")
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--epochs", type=int, default=70, help="passes over the training set; 0: weights as they are (paper: 70)")
+    add("--batch-size", type=int, default=128, help="images a step (paper: 128)")
+    add("--learning-rate", type=float, default=1e-2, help="first learning rate (paper: 0.01)")
+    add("--momentum", type=float, default=0.9, help="of SGD (paper: 0.9)")
+    add("--weight-decay", type=float, default=0.0, help="L2 penalty of SGD (paper: not mentioned)")
+    add(
+        "--schedule",
+        default="plateau",
+        choices=SCHEDULES,
+        help="plateau: lower the rate when the validation error stops falling (paper, by hand); "
+        "cosine: to 0 over all epochs; constant",
+    )
+    add("--patience", type=int, default=5, help="plateau: epochs without a lower validation error (paper: by hand)")
+    add("--factor", type=float, default=0.1, help="plateau: what the rate is multiplied by (paper: by hand)")
+    add("--dropout", type=float, default=0.5, help="chance to drop a unit of layers 6 and 7 (paper: 0.5)")
+    add(
+        "--filter-radius",
+        type=float,
+        default=0.1,
+        help="after each step, convolution filters of larger RMS are scaled back to it; 0: off (paper: 0.1)",
+    )
+    add(
+        "--initialisation",
+        default="paper",
+        choices=INITIALISATIONS,
+        help="paper: normal, --initial-scale everywhere; he: normal, variance 2 / fan-in; first-small: he, the first "
+        "layer at --initial-scale; framework: PyTorch's own",
+    )
+    add("--initial-scale", type=float, default=1e-2, help="standard deviation of first weights (paper: 0.01)")
+    add("--seed", type=int, default=0, help="decides first weights, order, crops and dropout")
+
+
+def _add_images(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--crops",
+        default="ten",
+        choices=CROPS,
+        help="ten: corners and centre, with and without flip (paper); random: anywhere, with and without flip; centre",
+    )
+    add(
+        "--scale-range",
+        type=float,
+        nargs=2,
+        default=(1.0, 1.0),
+        metavar=("LOW", "HIGH"),
+        help="side of a crop, in sides of the input, drawn between the two (paper: 1 1)",
+    )
+    add("--rotation", type=float, default=0.0, help="largest turn either way, degrees (paper: 0)")
+    add("--brightness", type=float, default=0.0, help="largest relative change of all channels, 0..1 (paper: 0)")
+    add("--colour", type=float, default=0.0, help="largest relative change of each channel, 0..1 (paper: 0)")
+    add(
+        "--mean",
+        nargs="+",
+        default=["pixel"],
+        help="what is subtracted, in pixel values 0..255: pixel (the mean image, paper), channel, or 1 or 3 numbers",
+    )
+    add(
+        "--std",
+        nargs="+",
+        default=["1"],
+        help="what then divides, in pixel values 0..255: channel, or 1 or 3 numbers (paper: 1)",
+    )
+
+
+def _add_machine(group: argparse._ArgumentGroup) -> None:
+    add_device_arguments(group)
+    add = group.add_argument
+    add("--memory", type=float, default=4.0, help="training images held in memory up to this many GB, else read anew")
+    add("--lock-timeout", type=float, default=600.0, help="seconds to wait for another training of the same network")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the model, its metrics and curves. Raises UserError for settings or files that do not fit."""
+    spec, weights = _model(arguments)
+    _check(arguments, weights)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
+    device = prepare_device(arguments.device, arguments.threads)
+    with contextlib.ExitStack() as files:
+        val = files.enter_context(open_packed(arguments.val))
+        train = files.enter_context(open_packed(arguments.train)) if arguments.train else None
+        _check_splits(spec, train, val)
+        work = _take if arguments.epochs == 0 else _train
+        model, rows, facts = work(arguments, spec, weights, train, val, device)
+    save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
+    write_text(arguments.out_metrics, _csv(rows))
+    draw_curves(arguments.out_curves, rows, spec["name"])
+
+
+def _train(
+    arguments: argparse.Namespace, spec: dict, weights: str | None, train: Packed, val: Packed, device: torch.device
+) -> tuple[Model, list[Row], dict[str, Any]]:
+    recipe, network = _recipe(arguments), _fresh(arguments, spec, len(train.classes))
+    if weights not in (None, "random"):
+        network = fine_tuned_network(network, spec, weights, len(train.classes))
+    facts = _facts(arguments, spec, recipe, network, train, val)
+    state = State(arguments.state, key_of(facts))
+    with state.locked(arguments.lock_timeout):
+        start = state.newest(arguments.epochs, arguments.keep_epoch)
+        say(
+            f"Epoch {start} of {arguments.epochs} is in {state.folder}."
+            if start
+            else f"A new training, {state.folder}."
+        )
+        images = in_memory_if_it_fits(train, arguments.memory) if start < arguments.epochs else train
+        mean, std = state.preprocessing(start) or preprocessing(arguments.mean, arguments.std, images)
+        parts = Part(images, train.labels), Part(val, val.labels)
+        training = Training(network, spec["input_size"], recipe, *parts, mean, std, arguments.seed, device)
+        rows = train_to(training, state, start, arguments.epochs, facts)
+        model = _as_model(network, spec, train.classes, mean, std, train.size)
+        origin = {"key": state.folder.name, "train_sha256": train.manifest_sha256, "val_sha256": val.manifest_sha256}
+        for epoch in sorted(set(arguments.keep_epoch)):
+            network.load_state_dict(state.load(epoch)["weights"])
+            save_model(arguments.out_epochs / f"epoch-{epoch:04d}.pt", model, epoch=epoch, **origin)
+        network.load_state_dict(state.load(arguments.epochs)["weights"])
+        say(f"{state.folder} takes {state.bytes_used() / 1e6:.0f} MB.")
+    return model, rows, origin
+
+
+def _take(
+    arguments: argparse.Namespace,
+    spec: dict,
+    weights: str | None,
+    train: Packed | None,
+    val: Packed,
+    device: torch.device,
+) -> tuple[Model, list[Row], dict[str, Any]]:
+    classes = val.classes
+    if weights == "random":
+        network = _fresh(arguments, spec, len(classes))
+    else:
+        network, classes = given_network(spec, weights, classes)
+    mean, std = preprocessing(arguments.mean, arguments.std, train)
+    model = _as_model(network, spec, classes, mean, std, val.size)
+    rows = []
+    if len(classes) == len(val.classes):  # else the outputs mean other classes, and there is nothing to compare
+        part = Part(val, val.labels)
+        training = Training(network, spec["input_size"], _recipe(arguments), part, part, mean, std, 0, device)
+        rows = [{"epoch": 0} | training.validate()]
+    return model, rows, {"val_sha256": val.manifest_sha256}
+
+
+def _model(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
+    """Return the architecture's spec, and the weights asked for (a path, 'random' or None)."""
+    try:
+        asked = json.loads(arguments.model)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--model is {arguments.model!r}, which is not JSON ({error}).") from error
+    if not isinstance(asked, dict) or not isinstance(asked.get("name"), str):
+        raise UserError(f'--model is {arguments.model!r}; it needs at least {{"name": "zfnet"}}.')
+    for key in asked:
+        if key not in MODEL_KEYS:
+            raise UserError(f"model.{key} is no setting{nearest(key, MODEL_KEYS)}; there are: {', '.join(MODEL_KEYS)}.")
+    spec = {key: value for key, value in asked.items() if value is not None}
+    weights = spec.pop("weights", None)
+    spec.setdefault("input_size", default_size(spec["name"]))
+    if spec["name"] in OWN:
+        spec["dropout"] = arguments.dropout
+    return spec, weights
+
+
+def _check(arguments: argparse.Namespace, weights: str | None) -> None:
+    if arguments.epochs < 0:
+        raise UserError(f"train.epochs is {arguments.epochs}; it can be 0 (weights as they are) or more.")
+    if arguments.epochs == 0 and weights is None:
+        raise UserError(
+            "train.epochs is 0 and model.weights is not set, so there is nothing to take; "
+            'set model.weights to a file (or to "random" for an untrained control), or train.epochs to 1 or more.'
+        )
+    if arguments.epochs and not arguments.train:
+        raise UserError(f"train.epochs is {arguments.epochs} and there is no --train split; only 0 epochs need none.")
+    if arguments.epochs and not arguments.state:
+        raise UserError("--state is missing: training saves every epoch there.")
+    if arguments.keep_epoch and not arguments.out_epochs:
+        raise UserError("--keep-epoch asks for epochs and --out-epochs does not say where they go.")
+    for epoch in arguments.keep_epoch:
+        if not 1 <= epoch <= arguments.epochs:
+            raise UserError(f"train.keep_epochs holds {epoch}; with {arguments.epochs} epochs it can hold 1 to that.")
+
+
+def _check_splits(spec: dict[str, Any], train: Packed | None, val: Packed) -> None:
+    for name, split in (("training", train), ("validation", val)):
+        if split is None:
+            continue
+        if len(split) == 0:
+            raise UserError(f"The {name} split holds no images; at least one is needed.")
+        if split.size < spec["input_size"]:
+            raise UserError(
+                f"The packed {name} images are {split.size} px and model.input_size is {spec['input_size']}; "
+                f"pack them at {spec['input_size']} px or more, or choose a smaller input."
+            )
+    if train and (train.size, train.classes) != (val.size, val.classes):
+        raise UserError(
+            f"The two splits do not belong together: training has {len(train.classes)} classes at {train.size} px, "
+            f"validation {len(val.classes)} at {val.size} px; pack both from one manifest at one size."
+        )
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    a = arguments
+    return Recipe(
+        batch_size=a.batch_size,
+        momentum=a.momentum,
+        weight_decay=a.weight_decay,
+        filter_radius=a.filter_radius,
+        schedule=Schedule(a.schedule, a.learning_rate, a.patience, a.factor),
+        augmentation=Augmentation(a.crops, tuple(a.scale_range), a.rotation, a.brightness, a.colour),
+    )
+
+
+def _fresh(arguments: argparse.Namespace, spec: dict[str, Any], classes: int) -> nn.Module:
+    return fresh_network(spec, classes, arguments.seed, arguments.initialisation, arguments.initial_scale)
+
+
+def _facts(
+    arguments: argparse.Namespace, spec: dict, recipe: Recipe, network: nn.Module, train: Packed, val: Packed
+) -> dict[str, Any]:
+    """Return all that decides the weights, and so names the training in the state folder."""
+    return {
+        "train": train.manifest_sha256,
+        "val": val.manifest_sha256,
+        "classes": train.classes,
+        "packed_size": train.size,
+        "spec": spec,
+        "first_weights": sha256_value(plain_weights(network)),
+        "recipe": dataclasses.asdict(recipe),
+        "mean": list(arguments.mean),
+        "std": list(arguments.std),
+        "seed": arguments.seed,
+        "epochs": arguments.epochs if recipe.schedule.depends_on_epochs() else None,
+        "code": [code_sha256(module) for module in CODE],
+    }
+
+
+def _as_model(network: nn.Module, spec: dict, classes: list[str], mean, std, packed_size: int) -> Model:
+    """Return the model; its mean is the centre of the mean image, so that what follows needs no packed size."""
+    mean = centre_crop(mean, spec["input_size"]) if mean.shape[-1] > 1 else mean
+    return Model(network, spec, classes, mean.contiguous(), std, packed_size)
+
+
+def _csv(rows: list[Row]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

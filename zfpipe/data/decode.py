@@ -82,9 +82,7 @@ def decode(file: BinaryIO) -> Decoded:
     try:
         opened.load()
         upright = ImageOps.exif_transpose(opened) if turned else opened
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise many kinds; each means that the pixels did not all come
+    except Exception as error:  # Pillow's decoders raise many kinds; each means that the pixels did not all come
         raise Undecodable("truncated", f"ends early or is damaged ({_first_line(error)})") from error
     image, conversions = _to_rgb(upright, sixteen)
     extra = [name for name, found in (("exif-rotation", turned), ("animated", animated)) if found]
@@ -134,18 +132,14 @@ def _orientation(image: Image.Image) -> int | None:
 
 def _is_sixteen_bit(image: Image.Image) -> bool:
     """Tell 16-bit colour from its raw mode: Pillow gives it mode RGB, as if it had been 8-bit."""
-    return image.mode.startswith("I") or any(
-        re.search(r"(RGBA?|RGBX|LA|L);16[BLN]", str(t)) for t in image.tile
-    )
+    return image.mode.startswith("I") or any(re.search(r"(RGBA?|RGBX|LA|L);16[BLN]", str(t)) for t in image.tile)
 
 
 def _to_rgb(image: Image.Image, sixteen: bool) -> tuple[Image.Image, tuple[str, ...]]:
     done = ["sixteen-bit"] if sixteen else []
     mode, transparent = image.mode, image.has_transparency_data
     if mode == "F":
-        raise Undecodable(
-            "unsupported-mode", "holds floating-point values of unknown range; convert it to 8 bits"
-        )
+        raise Undecodable("unsupported-mode", "holds floating-point values of unknown range; convert it to 8 bits")
     if mode.startswith("I"):
         return _from_integers(image), (*done, "greyscale")
     if mode in ("1", "L", "LA", "La"):

@@ -89,8 +89,6 @@ def _parse(path: str | Path, text: str) -> list[Row]:
     counts = dict.fromkeys(SPLITS, 0)
     for row in rows:
         if row.image_index != counts.get(row.split):
-            raise UserError(
-                f"{path} is damaged: image {row.image_index} of split {row.split!r} is out of its place."
-            )
+            raise UserError(f"{path} is damaged: image {row.image_index} of split {row.split!r} is out of its place.")
         counts[row.split] += 1
     return rows

@@ -7,6 +7,7 @@ class thus come from neighbouring yet disjoint pixels, and validation accuracy m
 import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def chosen(
 
 def _thirds(length: int) -> list[tuple[int, int]]:
     edges = [round(part * length / CELLS) for part in range(CELLS + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def _middle_band(top: int, bottom: int, side: int) -> tuple[int, int]:

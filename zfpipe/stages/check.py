@@ -1,0 +1,66 @@
+"""Look at every file of a data set; write the manifest and a report (HTML and JSON).
+
+The folder is ROOT/{train,val}/CLASS/file, or ROOT/CLASS/file, which is then split by the digest of each image: copies
+stay on one side, and adding images moves no other. Every image is decoded to its last pixel.
+
+Each finding has a name and a severity. An error stops the run: the report is written, the manifest is not. A warning
+is reported, an ignored finding is only listed. The findings and their severities:
+
+"""
+
+import argparse
+from pathlib import Path
+
+from zfpipe.data.checks import gather, look_at_all
+from zfpipe.data.findings import KINDS, parse_policy, stopping_message
+from zfpipe.data.folder import list_folder
+from zfpipe.data.manifest import SPLITS, write_manifest
+from zfpipe.data.report import as_html, as_json, facts_for_report
+from zfpipe.errors import UserError
+from zfpipe.files.whole import write_text
+from zfpipe.progress import progress, say
+
+__doc__ += "".join(f"  {name:<20} {kind.severity}\n" for name, kind in KINDS.items())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `zfpipe check`."""
+    add = parser.add_argument
+    add("--root", type=Path, required=True, help="image folder to look at")
+    add("--out-manifest", type=Path, required=True, help="CSV file to write: index, split, path, class, SHA-256")
+    add("--out-html", type=Path, required=True, help="report for people to write")
+    add("--out-json", type=Path, required=True, help="report for programs to write")
+    add("--min-size", type=int, default=1, metavar="PX", help="least shorter side of an image, in pixels")
+    add("--val-fraction", type=float, default=0.2, help="share of each class for val, where zfpipe splits")
+    add("--severity", nargs="*", default=[], metavar="NAME=LEVEL", help="set a finding to error, warning or ignore")
+    add("--leave-out", nargs="*", default=[], metavar="NAME", help="leave the bad files of these findings out")
+    add("--threads", type=int, default=1, help="images decoded at the same time")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write report and manifest. Raises UserError, and writes no manifest, if a finding of severity error is there."""
+    policy = parse_policy(arguments.severity, arguments.leave_out)
+    if not 0 < arguments.val_fraction < 1:
+        raise UserError(f"--val-fraction is {arguments.val_fraction:g}; it must lie between 0 and 1.")
+    if arguments.threads < 1:
+        raise UserError(f"--threads is {arguments.threads}; it must be 1 or more.")
+    listing = list_folder(arguments.root)
+    facts = look_at_all(arguments.root, listing.files, arguments.min_size, arguments.threads)
+    facts = list(progress(facts, "check", "files", len(listing.files)))
+    checked = gather(listing, facts, policy, arguments.val_fraction)
+    report = facts_for_report(arguments.root.resolve().name, listing, checked, policy)
+    write_text(arguments.out_json, as_json(report))
+    write_text(arguments.out_html, as_html(report))
+    _stop_if_needed(stopping_message(checked.findings, policy, str(arguments.out_html)), report, arguments)
+    write_manifest(arguments.out_manifest, checked.rows)
+    counts = ", ".join(f"{report['splits'][split]['images']} {split}" for split in SPLITS)
+    found = ", ".join(f"{finding['name']} {finding['count']}" for finding in report["findings"]) or "no findings"
+    say(f"check: {len(report['classes'])} classes, {counts}; {found}; report {arguments.out_html}")
+
+
+def _stop_if_needed(message: str, report: dict, arguments: argparse.Namespace) -> None:
+    if not message and not report["splits"]["val"]["images"]:
+        message = f"{arguments.root} has no usable image for val; see {arguments.out_html}."
+    if message:
+        arguments.out_manifest.unlink(missing_ok=True)  # an older one would tell of files that are no longer so
+        raise UserError(message)

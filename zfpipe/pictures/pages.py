@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib import patheffects
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -20,6 +21,7 @@ METADATA = {
     "pdf": {"Creator": "zfpipe", "Producer": None, "CreationDate": None},
 }
 POINTS = 72  # an inch
+RIM = "#202020"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Words:
     align: str = "left"
     weight: str = "normal"
     colour: str = "#222222"
+    on_picture: bool = False  # with a dark rim, to be read on any background
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,7 @@ def page_figure(page: Page) -> Figure:
     axes.imshow(page.pixels, extent=(0, width, height, 0), interpolation="none", aspect="auto")
     axes.set(xlim=(0, width), ylim=(height, 0))
     for line in page.words:
-        axes.text(
-            line.x, line.y, line.text, size=line.size, ha=line.align, va="center_baseline",
-            weight=line.weight, color=line.colour,
-        )  # fmt: skip
+        _write(axes, line)
     for outline in page.outlines:
         axes.add_patch(_rectangle(outline))
     return figure
@@ -100,6 +100,12 @@ def number(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
+def _write(axes: Axes, line: Words) -> None:
+    style = {"size": line.size, "ha": line.align, "weight": line.weight, "color": line.colour}
+    rim = [patheffects.withStroke(linewidth=1.6, foreground=RIM)] if line.on_picture else None
+    axes.text(line.x, line.y, line.text, va="center_baseline", path_effects=rim, **style)
+
+
 def _rectangle(outline: Outline) -> Rectangle:
     shape = Rectangle(
         (outline.left, outline.top),
@@ -110,5 +116,5 @@ def _rectangle(outline: Outline) -> Rectangle:
         linewidth=0.8,
         joinstyle="miter",
     )
-    shape.set_path_effects([patheffects.withStroke(linewidth=1.8, foreground="#00000090")])
+    shape.set_path_effects([patheffects.withStroke(linewidth=1.8, foreground=RIM)])
     return shape

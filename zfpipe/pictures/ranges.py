@@ -50,8 +50,8 @@ def unit_pixels(
     return np.stack([to_pixels(*each) for each in zip(projections, scales, strict=True)])
 
 
-def say_scale(by: str, quantile: float) -> str:
+def say_scale(by: str, quantile: float, what: str = "reconstruction") -> str:
     """Return the sentence that states the scale in a figure's small print."""
-    whose = {"patch": "each reconstruction", "unit": "each unit"}[by]
+    whose = {"patch": f"each {what}", "unit": "each unit"}[by]
     strength = "maximum" if quantile >= 1 else f"{100 * quantile:.4g} % quantile"
     return f"Zero is mid-grey; {whose} is scaled by its own {strength} of |projection| and clipped there."

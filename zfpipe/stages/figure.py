@@ -1,0 +1,154 @@
+"""Draw a layer as in the paper's figure 2: for each unit, the reconstructions of its strongest activations beside the
+image patches that caused them, zero as mid-grey. The same reconstruction file gives the same bytes each time."""
+
+import argparse
+import hashlib
+
+import numpy as np
+
+from zfpipe.errors import UserError, require_one_of
+from zfpipe.files.digest import sha256_file
+from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
+from zfpipe.pictures.grids import Text, UnitPictures, save_grid
+from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
+from zfpipe.progress import say
+
+SELECTIONS = ("random", "strongest", "list")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `zfpipe figure`."""
+    add = parser.add_argument
+    add("--reconstruction", required=True, help="the layer's reconstruction file (HDF5), made by zfpipe reconstruct")
+    add("--topk", help="the top-k file; with it, a reconstruction made from another one is refused as stale")
+    add("--out-png", help="where to write the PNG")
+    add("--out-pdf", help="where to write the PDF: every pixel of the input is in it, and text stays text")
+    add("--count", type=int, default=16, help="number of units to show; all of them where there are fewer")
+    add(
+        "--select",
+        metavar="|".join(SELECTIONS),
+        help="which units: `random` ones or the `strongest`, both without dead units, or a `list` (default: random, "
+        "or list where --units is given)",
+    )
+    add("--units", type=int, nargs="+", help="unit numbers, from 0, drawn in this order; implies --select list")
+    add("--seed", type=int, default=0, help="of the random choice; a larger count with one seed keeps the same units")
+    add("--scale", default="patch", help="strength of grey to colour: per `patch`, or one per `unit`")
+    add(
+        "--quantile",
+        type=float,
+        default=QUANTILE,
+        help="of |projection| that is drawn at full strength, above 0 and at most 1 (the maximum)",
+    )
+    add("--dpi", type=int, default=150, help="of the PNG, in pixels an inch")
+    add("--title", help="words before the layer's name, such as the run's name (default: none)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Draw the figure. Raises UserError for a bad option, or a file that is damaged, of another kind, or stale."""
+    _check(arguments)
+    with open_reconstruction(arguments.reconstruction) as found:
+        if arguments.topk:
+            _refuse_stale(found, arguments.topk)
+        positions = choose(found, arguments)
+        units = [unit_pictures(found, position, arguments) for position in positions]
+        text = describe(found, len(positions), arguments)
+        for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
+            if path:
+                save_grid(path, kind, units, found.input_size, text, found.filters, arguments.dpi)
+    say(f"{found.layer}: {text.details}")
+
+
+def choose(found: Reconstruction, arguments: argparse.Namespace) -> list[int]:
+    """Return the rows of the file that hold the chosen units, in the order they are drawn.
+
+    Dead units are drawn only where they are listed, or where the layer has no others.
+    """
+    if arguments.units:
+        return _listed(found, arguments.units)
+    alive = np.flatnonzero(found.present.any(axis=1)).tolist()
+    if not alive:
+        return list(range(min(arguments.count, len(found.unit))))
+    if arguments.select == "strongest":
+        alive.sort(key=lambda row: (-found.activation[row, 0], found.unit[row]))
+        return alive[: arguments.count]
+    alive.sort(key=lambda row: _lot(arguments.seed, int(found.unit[row])))
+    return sorted(alive[: arguments.count], key=lambda row: found.unit[row])
+
+
+def unit_pictures(found: Reconstruction, position: int, arguments: argparse.Namespace) -> UnitPictures:
+    """Return what is drawn of the unit in row `position`, its projections as pixels around mid-grey."""
+    projections, boxes = found.projection(position), found.box[position]
+    inside = np.zeros(projections.shape[:3], bool)
+    for rank in np.flatnonzero(found.present[position]):
+        inside[rank] = inside_image(boxes[rank], found.input_size)
+    pixels = unit_pixels(projections, inside, arguments.scale, arguments.quantile)
+    return UnitPictures(int(found.unit[position]), found.activation[position], boxes, pixels, found.patch(position))
+
+
+def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> Text:
+    """Return the figure's title, the facts beneath it, and the small print."""
+    how = {"random": f"random, seed {arguments.seed}", "strongest": "the strongest", "list": "listed"}
+    facts = [
+        f"receptive field {_by(found.receptive_field)} px",
+        f"map {_by(found.map_size)}",
+        f"{shown} of {found.channels} units ({how[arguments.select]})",
+        f"top {found.k} of {found.images} images",
+        f"{found.dead} dead unit{'' if found.dead == 1 else 's'}",
+    ]
+    notes = (
+        "Left of each pair: reconstructions, strongest first; right: the image patches they come from; above: "
+        "the strongest and weakest activation shown. "
+        f"{say_scale(arguments.scale, arguments.quantile)} Hatched: past the border of the image."
+    )
+    title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
+    return Text(title, " \N{MIDDLE DOT} ".join(facts), notes)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not (arguments.out_png or arguments.out_pdf):
+        raise UserError("There is nothing to write: give --out-png, --out-pdf, or both.")
+    arguments.select = arguments.select or ("list" if arguments.units else "random")
+    require_one_of("--select", arguments.select, SELECTIONS)
+    require_one_of("--scale", arguments.scale, SCALES)
+    if (arguments.select == "list") != bool(arguments.units):
+        raise UserError(f"--select {arguments.select} and --units {arguments.units or 'without numbers'} do not agree.")
+    for name, good, right in (
+        ("count", arguments.count >= 1, "at least 1 unit"),
+        ("quantile", 0 < arguments.quantile <= 1, "above 0 and at most 1"),
+        ("dpi", 30 <= arguments.dpi <= 1200, "from 30 to 1200 pixels an inch"),
+    ):
+        if not good:
+            raise UserError(f"--{name} is {getattr(arguments, name)}; it has to be {right}.")
+
+
+def _refuse_stale(found: Reconstruction, topk: str) -> None:
+    if sha256_file(topk) != found.topk_sha256:
+        raise UserError(
+            f"{found.path} is stale: it was made from another top-k file than {topk}; run reconstruct again."
+        )
+
+
+def _listed(found: Reconstruction, units: list[int]) -> list[int]:
+    rows = {int(unit): row for row, unit in enumerate(found.unit)}
+    for unit in units:
+        if unit not in rows:
+            raise UserError(f"--units: {found.layer} has no unit {unit} in {found.path}, which holds {_span(rows)}.")
+        if units.count(unit) > 1:
+            raise UserError(f"--units: unit {unit} is listed {units.count(unit)} times; once is right.")
+    return [rows[unit] for unit in units]
+
+
+def _span(rows: dict[int, int]) -> str:
+    units = sorted(rows)
+    if units == list(range(units[0], units[-1] + 1)):
+        return f"units {units[0]} to {units[-1]}"
+    return f"units {', '.join(map(str, units[:20]))}{' ...' if len(units) > 20 else ''}"
+
+
+def _lot(seed: int, unit: int) -> bytes:
+    # A digest, not a random generator: the choice is the same with every release of every library.
+    return hashlib.sha256(f"{seed} {unit}".encode()).digest()
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} \N{MULTIPLICATION SIGN} {size[1]}"

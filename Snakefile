@@ -1,0 +1,31 @@
+# zfpipe, in the order in which data flows. What each rule does is in zfpipe/stages/, under the rule's own name.
+from snakemake.utils import min_version
+
+min_version("9.3")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/mine.smk"
+include: "workflow/rules/reconstruct.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand(
+            "results/data/{dataset}/check/report.html", dataset=EXPERIMENT["datasets"]
+        ),
+        [f"results/{run}/train/curves.png" for run in RUNS],
+        [
+            f"results/{run}/figure/{layer}.{kind}"
+            for run in RUNS
+            for layer in LAYERS[run]
+            for kind in ("png", "pdf")
+        ],
+        [view for run in RUNS for view in views(run)],

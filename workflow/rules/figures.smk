@@ -1,0 +1,56 @@
+# Pictures.
+def shown_units(wildcards):
+    figure = run_of(wildcards)["figure"]
+    if wildcards.layer in figure["units"]:
+        return flags(
+            {"units": figure["units"][wildcards.layer], "select": "list"},
+            "select",
+            "units",
+        )
+    count = figure["count"].get(wildcards.layer, figure["count"].get("default", 16))
+    return flags(figure | {"count": count}, "count", "select", "seed")
+
+
+rule figure:
+    input:
+        reconstruction="results/{run}/reconstruct/{layer}.h5",
+        topk="results/{run}/mine/topk.h5",
+    output:
+        png="results/{run}/figure/{layer}.png",
+        pdf="results/{run}/figure/{layer}.pdf",
+    log:
+        "results/{run}/log/figure-{layer}.log",
+    params:
+        units=shown_units,
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["figure"], "scale", "quantile", "dpi"
+        ),
+        code=code("figure"),
+    shell:
+        "zfpipe figure --reconstruction {input.reconstruction:q} --topk {input.topk:q} --title {wildcards.run} {params.units} {params.settings} "
+        "--out-png {output.png:q} --out-pdf {output.pdf:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule view:
+    input:
+        model="results/{run}/train/model.pt",
+        image=lambda wildcards: (
+            []
+            if view_image(wildcards).startswith("photographs:")
+            else view_image(wildcards)
+        ),
+    output:
+        "results/{run}/view/{image}/{layer}.png",
+    log:
+        "results/{run}/log/view-{image}-{layer}.log",
+    params:
+        image=view_image,
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["view"], "count", "quantile", "dpi"
+        ),
+        collide=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
+        device=EXPERIMENT["device"],
+        code=code("view"),
+    shell:
+        "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} --layer {wildcards.layer} {params.settings} "
+        "{params.collide} --device {params.device} --out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -1,0 +1,25 @@
+# Every top activation of a layer back to pixels; layers side by side.
+rule reconstruct:
+    input:
+        model="results/{run}/train/model.pt",
+        images=packed("val"),
+        topk="results/{run}/mine/topk.h5",
+    output:
+        "results/{run}/reconstruct/{layer}.h5",
+    log:
+        "results/{run}/log/reconstruct-{layer}.log",
+    benchmark:
+        "results/{run}/log/reconstruct-{layer}.tsv"
+    threads: lambda wildcards: run_of(wildcards)["reconstruct"]["threads"]
+    params:
+        units=lambda wildcards: flags(
+            {"units": run_of(wildcards)["reconstruct"]["units"].get(wildcards.layer)},
+            "units",
+        ),
+        settings=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
+        device=EXPERIMENT["device"],
+        code=code("reconstruct"),
+    shell:
+        "zfpipe reconstruct --model {input.model:q} --images {input.images:q} --topk {input.topk:q} "
+        "--layer {wildcards.layer} {params.units} {params.settings} --device {params.device} --threads {threads} "
+        "--out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -12,7 +12,7 @@ import numpy as np
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
 from zfpipe.files.topk import COLUMNS, GEOMETRY, MISSING, LayerTopK, check_layer_name
-from zfpipe.files.validate import array, attribute, naming_damage, opened, pair, require
+from zfpipe.files.validate import array, attribute, fixed_text, naming_damage, opened, pair, require
 
 DIGESTS = ("model_sha256", "manifest_sha256", "topk_sha256")
 COUNTS = ("k", "channels", "dead", "images")
@@ -25,9 +25,7 @@ class ReconstructionWriter:
         self._file, self._entries, self._boxes, self._input_size = file, entries, boxes, input_size
         self._done = np.zeros(entries.image_index.shape, bool)
 
-    def put(
-        self, unit_position: int, rank: int, projection: np.ndarray, patch: np.ndarray, box: Sequence[int]
-    ) -> None:
+    def put(self, unit_position: int, rank: int, projection: np.ndarray, patch: np.ndarray, box: Sequence[int]) -> None:
         """Store a reconstruction. `unit_position` counts the units of this file, not of the layer.
 
         `projection` (h, w, 3) float32, `patch` (h, w, 3) uint8, `box` (4,) top, left, bottom, right in
@@ -82,10 +80,9 @@ def writing_reconstruction(
     absent = [name for name in ("images", *DIGESTS) if name not in facts]
     if absent:
         raise ValueError(f"facts lack {', '.join(absent)}")
-    attributes = facts | counts | geometry | {"layer": layer.name, "classes": list(classes)}
-    with hdf5.writing(
-        path, "reconstruction", **attributes, input_size=np.array(input_size, np.int64)
-    ) as file:
+    texts = {"layer": layer.name, "classes": list(classes)} | {name: facts[name] for name in DIGESTS}
+    attributes = facts | counts | geometry | {name: fixed_text(text) for name, text in texts.items()}
+    with hdf5.writing(path, "reconstruction", **attributes, input_size=np.array(input_size, np.int64)) as file:
         label = np.full(entries.row.shape, MISSING, np.int32) if label is None else label
         small = {"unit": chosen, "box": boxes, "label": label.astype(np.int32), "filters": filters}
         for name, values in (small | {name: getattr(entries, name) for name in COLUMNS}).items():
@@ -214,15 +211,11 @@ def _check(found: Reconstruction) -> None:
     entries = LayerTopK(found.layer, **columns, **{name: getattr(found, name) for name in GEOMETRY})
     crop = entries.crop_size(found.input_size)
     units = len(found.unit)
-    unit_good = (
-        len(np.unique(found.unit)) == units and ((found.unit >= 0) & (found.unit < found.channels)).all()
-    )
+    unit_good = len(np.unique(found.unit)) == units and ((found.unit >= 0) & (found.unit < found.channels)).all()
     require(bool(unit_good), file, "unit", f"is not a set of units of a layer of {found.channels}")
     agree = np.array_equal(found.box, entries.boxes(found.input_size))
     require(agree, file, "box", "does not follow from row, col and the receptive field")
-    require(
-        bool((found.label < max(len(found.classes), 1)).all()), file, "label", "is not one of the classes"
-    )
+    require(bool((found.label < max(len(found.classes), 1)).all()), file, "label", "is not one of the classes")
     for name, dtype in (("projection", np.float32), ("patch", np.uint8)):
         require(name in file, file, name, "is missing")
         right = file[name].shape == (units, found.k, *crop, 3) and file[name].dtype == dtype

@@ -8,10 +8,11 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
-from zfpipe.files.validate import array, attribute, naming_damage, opened, pair
+from zfpipe.files.validate import array, attribute, fixed_text, naming_damage, opened, pair
 
 MISSING = -1
 COLUMNS = {"activation": np.float32, "image_index": np.int64, "row": np.int32, "col": np.int32}
+DIGESTS = ("model_sha256", "manifest_sha256")
 GEOMETRY = ("receptive_field", "jump", "start", "map_size")
 
 
@@ -49,9 +50,7 @@ class LayerTopK:
 
     def crop_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
         """Return a patch's size in pixels: the receptive field, or the image along an axis it covers."""
-        down, across = (
-            min(field, side) for field, side in zip(self.receptive_field, input_size, strict=True)
-        )
+        down, across = (min(field, side) for field, side in zip(self.receptive_field, input_size, strict=True))
         return down, across
 
     def boxes(self, input_size: tuple[int, int]) -> np.ndarray:
@@ -95,7 +94,8 @@ def write_topk(path: str | Path, topk: TopK) -> None:
         check_layer_name(layer.name)
         _must(wrong_layer(layer, topk), layer.name)
     facts = {name: value for name, value in vars(topk).items() if name != "layers"}
-    with hdf5.writing(path, "topk", layers=list(topk.layers), **facts) as file:
+    facts |= {name: fixed_text(getattr(topk, name)) for name in DIGESTS}
+    with hdf5.writing(path, "topk", layers=fixed_text(list(topk.layers)), **facts) as file:
         groups = file.create_group("layers")
         for name, layer in topk.layers.items():
             _put_layer(groups.create_group(name), layer)
@@ -109,7 +109,7 @@ def read_topk(path: str | Path) -> TopK:
     """
     with opened(path, "topk") as file, naming_damage(path):
         facts = {name: attribute(file, name) for name in ("k", "images", "first", "last")}
-        digests = {name: str(attribute(file, name)) for name in ("model_sha256", "manifest_sha256")}
+        digests = {name: str(attribute(file, name)) for name in DIGESTS}
         topk = TopK(**{k: int(v) for k, v in facts.items()}, **digests, input_size=pair(file, "input_size"))
         _refuse(path, "/", _wrong_range(topk))
         attribute(file, "layers")

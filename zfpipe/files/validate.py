@@ -1,6 +1,7 @@
-"""What readers of HDF5 results share: naming file and key when something in the file cannot be true."""
+"""What the HDF5 results share: checksummed texts, and naming file and key where something cannot be true."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,23 @@ from zfpipe.files import hdf5
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
+def fixed_text(value: str | list[str]) -> np.ndarray:
+    """Return a text, or a list of them as JSON, as an attribute of fixed length.
+
+    HDF5 keeps that inside the object's header, under the header's checksum; a text of variable length would lie in
+    a heap without one, where a flipped byte goes unseen.
+    """
+    data = (value if isinstance(value, str) else json.dumps(value)).encode()
+    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
+
+
 @contextlib.contextmanager
 def naming_damage(path: str | Path) -> Iterator[None]:
     """Turn h5py's errors on a damaged file into a UserError that names the file."""
     try:
         yield
     except _BROKEN as error:
-        raise UserError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run again."
-        ) from error
+        raise UserError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run again.") from error
 
 
 @contextlib.contextmanager
@@ -39,7 +48,8 @@ def attribute(group: h5py.Group, name: str) -> Any:
     """Return an attribute. Raises UserError, naming file and key, if it is missing."""
     if name not in group.attrs:
         raise UserError(f"{place(group, name)} is missing; delete the file and run again to rebuild it.")
-    return group.attrs[name]
+    value = group.attrs[name]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def array(group: h5py.Group, name: str, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:

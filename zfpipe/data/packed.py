@@ -8,6 +8,7 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
+from zfpipe.files.validate import attribute, naming_damage, opened
 
 
 class Packed:
@@ -22,8 +23,9 @@ class Packed:
         self.labels: np.ndarray = np.asarray(hdf5.get(file, "label"), dtype=np.int64)
         self.paths: list[str] = hdf5.get(file, "path")
         self.classes: list[str] = hdf5.names(file, "classes")
-        self.split, self.manifest_sha256 = str(file.attrs["split"]), str(file.attrs["manifest_sha256"])
-        self.size = int(file.attrs["size"])
+        self.split = hdf5.text(attribute(file, "split"))
+        self.manifest_sha256 = hdf5.text(attribute(file, "manifest_sha256"))
+        self.size = int(attribute(file, "size"))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,8 +53,10 @@ def open_packed(path: str | Path) -> Iterator[Packed]:
 
     Raises UserError, naming the file, if it is missing, cut short, damaged or of another kind.
     """
-    with hdf5.reading(path, "packed") as file:
-        yield Packed(file)
+    with opened(path, "packed") as file:
+        with naming_damage(path):
+            packed = Packed(file)
+        yield packed
 
 
 def write_packed(

@@ -5,6 +5,7 @@ The only module that imports h5py.
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import h5py
 import numpy as np
 
 from zfpipe.errors import UserError
-from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import whole_file
 
 VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1}
-TEXT = h5py.string_dtype("utf-8")
+PIECE = 32_768  # bytes of a long list of names that go in one attribute
+# HDF5 checks an object's header, and moves attributes out of it, to a heap without checksums, where there are more
+# than eight or one passes 64 kB. So we allow more, and cut long ones.
+MOST_ATTRIBUTES = 1000
 
 
 @contextlib.contextmanager
@@ -27,10 +30,8 @@ def writing(path: str | Path, kind: str, **attributes: Any) -> Iterator[h5py.Fil
     `attributes` are strings, numbers, arrays, or lists of strings (kept as JSON).
     """
     with whole_file(path) as aside:
-        with h5py.File(aside, "w", libver=("v110", "v110")) as file:
-            file.attrs["kind"] = kind
-            file.attrs["format_version"] = VERSIONS[kind]
-            set_attributes(file, **attributes)
+        with _new(aside) as file:
+            set_attributes(file, kind=kind, format_version=VERSIONS[kind], **attributes)
             yield file
 
 
@@ -50,32 +51,46 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
             f"{path} is not a whole HDF5 file ({_cause(error)}); delete it and run again to rebuild it."
         ) from error
     with file:
-        found, version = file.attrs.get("kind"), file.attrs.get("format_version")
+        try:
+            found, version = text(file.attrs.get("kind")), file.attrs.get("format_version")
+        except (OSError, RuntimeError, KeyError) as error:
+            raise UserError(f"{path} is damaged ({_cause(error)}); delete it and run again to rebuild it.") from error
         if found != kind:
             raise UserError(f"{path} holds {found!r}, where a file of kind {kind!r} is needed.")
         if version != VERSIONS[kind]:
-            raise UserError(
-                f"{path} has format version {version} of {kind!r}; this zfpipe reads {VERSIONS[kind]}."
-            )
+            raise UserError(f"{path} has format version {version} of {kind!r}; this zfpipe reads {VERSIONS[kind]}.")
         yield file
 
 
 def set_attributes(group: h5py.Group, **attributes: Any) -> None:
-    """Set attributes; a list of strings (class names) is kept as JSON, which takes any character."""
+    """Set attributes; a list of strings (class names) is kept as JSON, which takes any character.
+
+    Text has a fixed length: text of varying length would lie in a heap that has no checksum.
+    """
     for name, value in attributes.items():
-        is_names = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        group.attrs[name] = json.dumps(list(value)) if is_names else value
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            whole = json.dumps(list(value))
+            for piece, start in enumerate(range(0, len(whole), PIECE)):
+                group.attrs[_piece(name, piece)] = _fixed(whole[start : start + PIECE])
+        else:
+            group.attrs[name] = _fixed(value) if isinstance(value, str) else value
 
 
 def names(group: h5py.Group, name: str) -> list[str]:
     """Return an attribute that `set_attributes` kept as a list of strings."""
-    return json.loads(group.attrs[name])
+    found, piece = text(group.attrs[name]), 1
+    while _piece(name, piece) in group.attrs:
+        found += text(group.attrs[_piece(name, piece)])
+        piece += 1
+    return json.loads(found)
 
 
 def put(group: h5py.Group, name: str, array: Any, compress: bool = False) -> h5py.Dataset:
-    """Store an array with a checksum (fletcher32; of text a digest), so that a flipped byte is found."""
+    """Store an array with a checksum (fletcher32), so that a flipped byte is found."""
     if isinstance(array, list):
-        return _put_text(group, name, array)
+        texts = [item.encode() for item in array]
+        dtype = h5py.string_dtype("utf-8", max(map(len, texts), default=1) or 1)  # of one length, as above
+        return allocate(group, name, (len(texts),), dtype, None, compress, np.array(texts, dtype))
     return allocate(group, name, array.shape, array.dtype, None, compress, array)
 
 
@@ -110,34 +125,39 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
     Raises UserError, naming file and key, if the key is missing or its checksum does not match.
     """
     where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
-    if name not in group:
-        raise UserError(f"{where} is missing; delete the file and run again to rebuild it.")
-    if h5py.check_string_dtype(group[name].dtype):
-        texts = _get_text(group[name], where)  # whole, since the digest is over the whole
-        return texts if rows is ... else list(np.atleast_1d(np.array(texts, dtype=object)[rows]))
     try:
+        if name not in group:
+            raise UserError(f"{where} is missing; delete the file and run again to rebuild it.")
         values = group[name][rows]
-    except (OSError, RuntimeError) as error:
+        if h5py.check_string_dtype(group[name].dtype):
+            return [value.decode() for value in np.atleast_1d(values)]
+        return values
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise UserError(f"{where} is damaged ({_cause(error)}); delete the file and run again.") from error
-    return values
 
 
-def _put_text(group: h5py.Group, name: str, texts: list[str]) -> h5py.Dataset:
-    """Store a list of str. HDF5 has no checksum for text of varying length, so a digest goes beside it."""
-    dataset = group.create_dataset(name, data=np.array(texts, dtype=object), dtype=TEXT)
-    dataset.attrs["sha256"] = sha256_value(texts)
-    return dataset
+def _new(path: Path) -> h5py.File:
+    """Make a file whose root keeps all its attributes in its header (h5py.File has no option for that)."""
+    creation, access = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    creation.set_attr_phase_change(MOST_ATTRIBUTES, 0)
+    creation.set_obj_track_times(False)  # a date would make every file a new one
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access))
 
 
-def _get_text(dataset: h5py.Dataset, where: str) -> list[str]:
-    try:
-        texts = [value.decode() for value in dataset[...]]
-        whole = dataset.attrs["sha256"] == sha256_value(texts)
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError):
-        whole = False
-    if not whole:
-        raise UserError(f"{where} is damaged (its digest does not match); delete the file and run again.")
-    return texts
+def _fixed(value: str) -> np.ndarray:
+    data = value.encode()
+    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
+
+
+def text(value: Any) -> Any:
+    """Return a text that came out of a file as str; leave other values as they are."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _piece(name: str, piece: int) -> str:
+    return f"{name}.{piece}" if piece else name
 
 
 def _cause(error: Exception) -> str:

@@ -13,6 +13,7 @@ from zfpipe.data.decode import Undecodable, decode
 from zfpipe.data.findings import KINDS, Entry, Policy
 from zfpipe.data.folder import Listed, Listing, divide
 from zfpipe.data.manifest import SPLITS, Row, number
+from zfpipe.data.names import is_utf8
 from zfpipe.data.ordered import ordered_map
 
 
@@ -45,7 +46,7 @@ def look_at_all(root: Path, files: Iterable[Listed], min_size: int, threads: int
 
 def look(root: Path, listed: Listed, min_size: int = 0) -> Facts:
     """Decode one file and say what was found; `min_size` is the least shorter side in pixels. Never raises."""
-    if not _is_utf8(listed.path):
+    if not is_utf8(listed.path):
         return Facts(listed, {"name-not-utf8": ""})
     try:
         data = (root / listed.path).read_bytes()
@@ -175,11 +176,3 @@ def _verify_png(data: bytes, format: str) -> None:
             Image.open(io.BytesIO(data), formats=("PNG",)).verify()
         except Exception as error:
             raise Undecodable("truncated", f"is damaged ({error})") from error
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

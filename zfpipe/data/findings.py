@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from zfpipe.data.decode import CONVERSIONS
+from zfpipe.data.names import printable
 from zfpipe.errors import UserError, require_one_of
 
 SEVERITIES = ("error", "warning", "ignore")
@@ -98,20 +99,15 @@ def conversion(name: str) -> str:
     return CONVERSIONS.get(name, "")
 
 
-def printable(name: str) -> str:
-    """Return a file name fit for one line of text: control characters and bytes that are no UTF-8 escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
-
-
-def stopping_message(findings: Mapping[str, list[Entry]], policy: Policy, report: str) -> str:
+def stopping_message(root: str, findings: Mapping[str, list[Entry]], policy: Policy, report: str) -> str:
     """Return one sentence that lists the findings of severity error with their first files, or '' if there are none."""
     errors = [name for name in findings if policy.severity(name) == "error"]
     if not errors:
         return ""
     listed = "; ".join(f"{name}: {_first_files(findings[name])}" for name in errors)
     return (
-        f"the data set has findings that stop the run: {listed}. All are in {report}; mend the files, or add "
-        f"--leave-out {errors[0]} (use the rest), or --severity {errors[0]}=warning."
+        f"{root} cannot be used as it is: {listed}; mend the files, or add --leave-out {' '.join(errors)} to use the "
+        f"rest, or --severity {errors[0]}=warning to go on; the whole list is in {report}."
     )
 
 

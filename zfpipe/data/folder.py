@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zfpipe.data.manifest import SPLITS
+from zfpipe.data.names import printable
 from zfpipe.errors import UserError
 
 # What file managers leave behind; nobody means them to be images. Names that begin with a dot are skipped as well.
@@ -59,8 +60,8 @@ def divide(digests: dict[str, set[str]], val_fraction: float) -> set[str]:
     """Choose the images for val; `digests` maps a class to the digests (hexadecimal) of its distinct images.
 
     An image's own digest decides: read as a number from 0 to 1, it is below `val_fraction` for val. So copies stay
-    together, and adding images moves no other. Where that leaves a class further than a quarter (or one image) from
-    its share, or without an image on one side, the images next to the border change sides.
+    together, and adding images moves no other. Only where that leaves a class further than a quarter (or one image)
+    from its share, or without an image on one side, those whose digests are next to the border change sides.
     """
     val = {digest for members in digests.values() for digest in members if _place(digest) < val_fraction}
     shared = _in_several(digests.values())
@@ -102,9 +103,10 @@ def _splits(root: Path) -> tuple[str, ...]:
         split for split in SPLITS if (root / split).is_dir() and any(p.is_dir() for _, p in _visible(root / split))
     )
     if found == ("train",):
+        beside = ", ".join(printable(name) for name, _ in _visible(root))
         raise UserError(
-            f"{root} has train/ but no val/ with class folders; "
-            "give both, or put the classes right under the root and zfpipe splits them."
+            f"{root} has train/ with class folders but no val/ with some (it holds: {beside}); "
+            "name the other side val, or put the classes right under the root and zfpipe splits them."
         )
     return found
 

@@ -8,9 +8,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from zfpipe.data.checks import Checked
-from zfpipe.data.findings import KINDS, Policy, conversion, printable
+from zfpipe.data.findings import KINDS, Policy, conversion
 from zfpipe.data.folder import Listing
 from zfpipe.data.manifest import SPLITS, split_sha256
+from zfpipe.data.names import printable
 
 MOST_SHOWN = 200  # files a finding lists on the page; the JSON file lists all
 

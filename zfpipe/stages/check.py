@@ -1,10 +1,11 @@
 """Look at every file of a data set; write the manifest and a report (HTML and JSON).
 
 The folder is ROOT/{train,val}/CLASS/file, or ROOT/CLASS/file, which is then split by the digest of each image: copies
-stay on one side, and adding images moves no other. Every image is decoded to its last pixel.
+stay on one side, and added images leave the others where they are. Every image is decoded to its last pixel.
 
 Each finding has a name and a severity. An error stops the run: the report is written, the manifest is not. A warning
-is reported, an ignored finding is only listed. The findings and their severities:
+is reported, an ignored finding is only listed. A file that cannot be decoded is never used, whatever the severity.
+The findings and their severities:
 
 """
 
@@ -32,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out-json", type=Path, required=True, help="report for programs to write")
     add("--min-size", type=int, default=1, metavar="PX", help="least shorter side of an image, in pixels")
     add("--val-fraction", type=float, default=0.2, help="share of each class for val, where zfpipe splits")
-    add("--severity", nargs="*", default=[], metavar="NAME=LEVEL", help="set a finding to error, warning or ignore")
-    add("--leave-out", nargs="*", default=[], metavar="NAME", help="leave the bad files of these findings out")
+    add("--severity", nargs="*", action="extend", metavar="NAME=LEVEL", help="make a finding error, warning or ignore")
+    add("--leave-out", nargs="*", action="extend", metavar="NAME", help="leave the bad files of these findings out")
     add("--threads", type=int, default=1, help="images decoded at the same time")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write report and manifest. Raises UserError, and writes no manifest, if a finding of severity error is there."""
-    policy = parse_policy(arguments.severity, arguments.leave_out)
+    policy = parse_policy(arguments.severity or (), arguments.leave_out or ())
     if not 0 < arguments.val_fraction < 1:
         raise UserError(f"--val-fraction is {arguments.val_fraction:g}; it must lie between 0 and 1.")
     if arguments.threads < 1:
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     report = facts_for_report(arguments.root.resolve().name, listing, checked, policy)
     write_text(arguments.out_json, as_json(report))
     write_text(arguments.out_html, as_html(report))
-    _stop_if_needed(stopping_message(checked.findings, policy, str(arguments.out_html)), report, arguments)
+    message = stopping_message(str(arguments.root), checked.findings, policy, str(arguments.out_html))
+    _stop_if_needed(message, report, arguments)
     write_manifest(arguments.out_manifest, checked.rows)
     counts = ", ".join(f"{report['splits'][split]['images']} {split}" for split in SPLITS)
     found = ", ".join(f"{finding['name']} {finding['count']}" for finding in report["findings"]) or "no findings"

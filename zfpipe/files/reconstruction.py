@@ -12,7 +12,7 @@ import numpy as np
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
 from zfpipe.files.topk import COLUMNS, GEOMETRY, MISSING, LayerTopK, check_layer_name
-from zfpipe.files.validate import array, attribute, fixed_text, naming_damage, opened, pair, require
+from zfpipe.files.validate import array, attribute, naming_damage, opened, pair, require
 
 DIGESTS = ("model_sha256", "manifest_sha256", "topk_sha256")
 COUNTS = ("k", "channels", "dead", "images")
@@ -66,7 +66,7 @@ def writing_reconstruction(
     """Yield a writer; the file appears at `path` whole when the block ends well and every entry was put.
 
     `layer` holds all units of the layer, `units` says which are written, in this order. `label` (U, K) int32
-    is the class of each image (MISSING: none), `filters` (C, h, w, 3) float32 the first layer's own. `facts`
+    is the class of each image (MISSING: none), `filters` (U, h, w, 3) float32 the first layer's own. `facts`
     must hold `images` (count of the split) and the digests of what this is made from: `model_sha256`,
     `manifest_sha256`, `topk_sha256`; more may be added. Missing entries are stored as 0, their boxes as
     MISSING.
@@ -80,8 +80,7 @@ def writing_reconstruction(
     absent = [name for name in ("images", *DIGESTS) if name not in facts]
     if absent:
         raise ValueError(f"facts lack {', '.join(absent)}")
-    texts = {"layer": layer.name, "classes": list(classes)} | {name: facts[name] for name in DIGESTS}
-    attributes = facts | counts | geometry | {name: fixed_text(text) for name, text in texts.items()}
+    attributes = facts | counts | geometry | {"layer": layer.name, "classes": list(classes)}
     with hdf5.writing(path, "reconstruction", **attributes, input_size=np.array(input_size, np.int64)) as file:
         label = np.full(entries.row.shape, MISSING, np.int32) if label is None else label
         small = {"unit": chosen, "box": boxes, "label": label.astype(np.int32), "filters": filters}
@@ -99,7 +98,7 @@ class Reconstruction:
     """An open reconstruction file of U units, K entries each; `projection` and `patch` are read unit by unit.
 
     Small arrays as in LayerTopK, with rows for the units of this file alone: `unit` (U,) int32 is each row's
-    number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (C, h, w, 3) float32 or None.
+    number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (U, h, w, 3) float32 or None.
     `channels` and `dead` count the whole layer, `images` the whole split.
     """
 
@@ -216,6 +215,9 @@ def _check(found: Reconstruction) -> None:
     agree = np.array_equal(found.box, entries.boxes(found.input_size))
     require(agree, file, "box", "does not follow from row, col and the receptive field")
     require(bool((found.label < max(len(found.classes), 1)).all()), file, "label", "is not one of the classes")
+    if found.filters is not None:
+        good = found.filters.ndim == 4 and found.filters.shape[::3] == (units, 3)
+        require(good, file, "filters", f"has shape {found.filters.shape}, not one filter of 3 colours for each unit")
     for name, dtype in (("projection", np.float32), ("patch", np.uint8)):
         require(name in file, file, name, "is missing")
         right = file[name].shape == (units, found.k, *crop, 3) and file[name].dtype == dtype

@@ -8,7 +8,7 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
-from zfpipe.files.validate import array, attribute, fixed_text, naming_damage, opened, pair
+from zfpipe.files.validate import array, attribute, naming_damage, opened, pair
 
 MISSING = -1
 COLUMNS = {"activation": np.float32, "image_index": np.int64, "row": np.int32, "col": np.int32}
@@ -94,8 +94,7 @@ def write_topk(path: str | Path, topk: TopK) -> None:
         check_layer_name(layer.name)
         _must(wrong_layer(layer, topk), layer.name)
     facts = {name: value for name, value in vars(topk).items() if name != "layers"}
-    facts |= {name: fixed_text(getattr(topk, name)) for name in DIGESTS}
-    with hdf5.writing(path, "topk", layers=fixed_text(list(topk.layers)), **facts) as file:
+    with hdf5.writing(path, "topk", layers=list(topk.layers), **facts) as file:
         groups = file.create_group("layers")
         for name, layer in topk.layers.items():
             _put_layer(groups.create_group(name), layer)

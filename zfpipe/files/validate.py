@@ -1,7 +1,6 @@
-"""What the HDF5 results share: checksummed texts, and naming file and key where something cannot be true."""
+"""What readers of HDF5 results share: naming file and key where something in the file cannot be true."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,6 @@ from zfpipe.files import hdf5
 
 # What h5py raises where a byte of the file's own bookkeeping has changed.
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
-
-
-def fixed_text(value: str | list[str]) -> np.ndarray:
-    """Return a text, or a list of them as JSON, as an attribute of fixed length.
-
-    HDF5 keeps that inside the object's header, under the header's checksum; a text of variable length would lie in
-    a heap without one, where a flipped byte goes unseen.
-    """
-    data = (value if isinstance(value, str) else json.dumps(value)).encode()
-    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
 
 
 @contextlib.contextmanager
@@ -48,8 +37,7 @@ def attribute(group: h5py.Group, name: str) -> Any:
     """Return an attribute. Raises UserError, naming file and key, if it is missing."""
     if name not in group.attrs:
         raise UserError(f"{place(group, name)} is missing; delete the file and run again to rebuild it.")
-    value = group.attrs[name]
-    return value.decode() if isinstance(value, bytes) else value
+    return hdf5.text(group.attrs[name])
 
 
 def array(group: h5py.Group, name: str, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:

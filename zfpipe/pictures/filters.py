@@ -1,5 +1,7 @@
 """The first layer's own filters, in a panel above its units."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from zfpipe.pictures.crops import resize
@@ -11,25 +13,40 @@ SIDE, LABEL = 0.3, 0.17  # inches: a filter, and the line above the panel
 LABEL_SIZE = 6.5
 
 
-class FilterPanel:
-    """Filters (C, h, w, 3) float in rows, `width` pixels across; the panel ends at `bottom`."""
+@dataclass(frozen=True)
+class Filters:
+    """`weights` (U, h, w, 3) float are the filters of the units numbered `units` (U,)."""
 
-    def __init__(self, filters: np.ndarray, top: int, left: int, width: int, per_inch: float):
-        longer = max(filters.shape[1:3])
+    units: np.ndarray
+    weights: np.ndarray
+
+    def name(self) -> str:
+        """What the panel says over them: whose filters, in their order."""
+        first, last, count = int(self.units[0]), int(self.units[-1]), len(self.units)
+        if list(self.units) == list(range(first, last + 1)):
+            return f"filters of units {first} to {last}" if count > 1 else f"filter of unit {first}"
+        return f"filters of {count} units, {first} to {last}, in the file's order"
+
+
+class FilterPanel:
+    """Filters in rows, `width` pixels across; the panel ends at `bottom`."""
+
+    def __init__(self, filters: Filters, top: int, left: int, width: int, per_inch: float):
+        count, *side = filters.weights.shape[:3]
+        longer = max(side)
         zoom = max(1, round(SIDE * per_inch / longer))
-        cell = (zoom * filters.shape[1], zoom * filters.shape[2])
+        cell = (zoom * side[0], zoom * side[1])
         gap = max(1, round(0.1 * cell[1]))
         most = max(1, (width + gap) // (cell[1] + gap))
-        rows = -(-len(filters) // most)
-        columns = -(-len(filters) // rows)  # rows of one length, as far as it goes
+        rows = -(-count // most)
+        columns = -(-count // rows)  # rows of one length, as far as it goes
         self._filters, self._label_height = filters, round(LABEL * per_inch)
-        self._grid = Grid(len(filters), columns, cell, (gap, gap), top + self._label_height, left)
+        self._grid = Grid(count, columns, cell, (gap, gap), top + self._label_height, left)
         self.bottom = self._grid.top + self._grid.size[0]
 
     def paint(self, page: Page) -> None:
         """Put the panel onto a page: each filter with zero at mid-grey, scaled by its own maximum."""
-        pictures = (to_pixels(each, symmetric_scale(each, quantile=1)) for each in self._filters)
+        pictures = (to_pixels(each, symmetric_scale(each, quantile=1)) for each in self._filters.weights)
         paint(page.pixels, self._grid, (resize(picture, self._grid.cell) for picture in pictures))
         middle = self._grid.top - self._label_height / 2
-        name = Words(f"filters 0 to {len(self._filters) - 1}", self._grid.left, middle, LABEL_SIZE, weight="bold")
-        page.words.append(name)
+        page.words.append(Words(self._filters.name(), self._grid.left, middle, LABEL_SIZE, weight="bold"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zfpipe.pictures.crops import fit_tile
-from zfpipe.pictures.filters import FilterPanel
+from zfpipe.pictures.filters import FilterPanel, Filters
 from zfpipe.pictures.mosaics import (
     Grid,
     beside,
@@ -64,12 +64,12 @@ def save_grid(
     units: Sequence[UnitPictures],
     input_size: tuple[int, int],
     text: Text,
-    filters: np.ndarray | None = None,
+    filters: Filters | None = None,
     dpi: int = 150,
 ) -> None:
     """Draw units as a grid of pairs of blocks; save it as `kind` 'png' or 'pdf', the same bytes each time.
 
-    `input_size` is (height, width) in pixels; `filters` (C, h, w, 3) float are shown above the units; `dpi`
+    `input_size` is (height, width) in pixels; `filters` are shown above the units; `dpi`
     is the PNG's resolution: a PDF keeps every pixel of the input.
     """
     save_page(path, grid_page(kind, units, input_size, text, filters, dpi), kind)
@@ -80,7 +80,7 @@ def grid_page(
     units: Sequence[UnitPictures],
     input_size: tuple[int, int],
     text: Text,
-    filters: np.ndarray | None = None,
+    filters: Filters | None = None,
     dpi: int = 150,
 ) -> Page:
     """Return the page that `save_grid` saves."""
@@ -133,7 +133,7 @@ class _Layout:
 
     def __init__(
         self, kind: str, count: int, k: int, height: int, width: int, text: Text,
-        filters: np.ndarray | None, dpi: int,
+        filters: Filters | None, dpi: int,
     ):  # fmt: skip
         crop = (height, width)
         rough = block_size(k, crop)
@@ -149,7 +149,7 @@ class _Layout:
         self.inner = 5 * gap_of(self.tile)
         self._place(count, columns, k, text, filters)
 
-    def _place(self, count: int, columns: int, k: int, text: Text, filters: np.ndarray | None) -> None:
+    def _place(self, count: int, columns: int, k: int, text: Text, filters: Filters | None) -> None:
         half = block_size(k, self.tile)
         cell, between = (
             (half[0], 2 * half[1] + self.inner),

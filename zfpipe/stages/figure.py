@@ -9,6 +9,7 @@ import numpy as np
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
+from zfpipe.pictures.filters import Filters
 from zfpipe.pictures.grids import Text, UnitPictures, save_grid
 from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
 from zfpipe.progress import say
@@ -51,10 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
             _refuse_stale(found, arguments.topk)
         positions = choose(found, arguments)
         units = [unit_pictures(found, position, arguments) for position in positions]
+        filters = None if found.filters is None else Filters(found.unit, found.filters)
         text = describe(found, len(positions), arguments)
         for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
             if path:
-                save_grid(path, kind, units, found.input_size, text, found.filters, arguments.dpi)
+                save_grid(path, kind, units, found.input_size, text, filters, arguments.dpi)
     say(f"{found.layer}: {text.details}")
 
 

@@ -1,0 +1,48 @@
+"""The curves show every column, and the same rows give the same bytes."""
+
+import pytest
+from matplotlib import pyplot
+
+from zfpipe.errors import UserError
+from zfpipe.nets.training import COLUMNS
+from zfpipe.pictures.curves import draw_curves
+
+ROWS = [dict.fromkeys(COLUMNS, 0.5 / epoch) | {"epoch": epoch} for epoch in (1, 2, 3)]
+
+
+def lines_drawn(tmp_path, monkeypatch, rows):
+    """Return {label: y values} of all lines."""
+    kept = []
+    monkeypatch.setattr(pyplot, "close", kept.append)
+    draw_curves(tmp_path / "curves.png", rows)
+    monkeypatch.undo()
+    lines = {line.get_label(): list(line.get_ydata()) for axes in kept[0].axes for line in axes.lines}
+    pyplot.close(kept[0])
+    return lines
+
+
+def test_every_curve_is_drawn_from_its_column(tmp_path, monkeypatch):
+    rows = [dict(zip(COLUMNS, range(number, number + len(COLUMNS)), strict=True)) for number in (1, 2)]
+    assert lines_drawn(tmp_path, monkeypatch, rows) == {
+        "training": [2, 3],
+        "training, top-1": [3, 4],
+        "training, top-5": [4, 5],
+        "validation": [5, 6],
+        "validation, top-1": [6, 7],
+        "validation, top-5": [7, 8],
+        "learning rate": [8, 9],
+    }
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1], [{"epoch": 0, "val_loss": 2.0, "val_top1": 0.1}], []])
+def test_the_same_rows_give_the_same_bytes(tmp_path, rows):
+    draw_curves(tmp_path / "one.png", rows, "zfnet")
+    draw_curves(tmp_path / "two.png", rows, "zfnet")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert not pyplot.get_fignums()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Cannot write"):
+        draw_curves(tmp_path / "file" / "curves.png", ROWS)

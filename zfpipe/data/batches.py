@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfpipe.errors import UserError
+
 Item = TypeVar("Item")
 CHUNK = 256  # images read at a time when a whole split is walked
 
@@ -17,6 +19,7 @@ class Images(Protocol):
     """What batches need of a packed split (`zfpipe.data.packed`)."""
 
     size: int
+    classes: list[str]
 
     def __len__(self) -> int: ...
     def read(self, start: int, stop: int) -> np.ndarray: ...
@@ -27,7 +30,7 @@ class InMemory:
     """A packed split held in memory, (N, P, P, 3) uint8."""
 
     def __init__(self, packed: Images):
-        self.size = packed.size
+        self.size, self.classes = packed.size, packed.classes
         self.images = np.empty((len(packed), packed.size, packed.size, 3), np.uint8)
         for start in range(0, len(packed), CHUNK):
             self.images[start : start + CHUNK] = packed.read(start, min(start + CHUNK, len(packed)))
@@ -48,6 +51,25 @@ def in_memory_if_it_fits(packed: Images, gigabytes: float) -> Images:
     """Return the split in memory if its pixels take at most `gigabytes` (1e9 bytes), else as it is."""
     fits = len(packed) * packed.size**2 * 3 <= gigabytes * 1e9
     return InMemory(packed) if fits else packed
+
+
+def check_splits(input_size: int, train: Images | None, val: Images) -> None:
+    """Raise UserError unless both splits hold images, at least as large as the input (pixels), of the same classes."""
+    for name, split in (("training", train), ("validation", val)):
+        if split is None:
+            continue
+        if len(split) == 0:
+            raise UserError(f"The {name} split holds no images; at least one is needed.")
+        if split.size < input_size:
+            raise UserError(
+                f"The packed {name} images are {split.size} px and model.input_size is {input_size}; "
+                f"pack them at {input_size} px or more, or choose a smaller input."
+            )
+    if train and (train.size, train.classes) != (val.size, val.classes):
+        raise UserError(
+            f"The two splits do not belong together: training has {len(train.classes)} classes at {train.size} px, "
+            f"validation {len(val.classes)} at {val.size} px; pack both from one manifest at one size."
+        )
 
 
 def seed_for(*facts: Any) -> int:

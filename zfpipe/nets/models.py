@@ -103,17 +103,22 @@ def load_model(path: str | Path) -> Model:
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
     """Put weights into a network. Raises UserError with the first keys that differ if they are another network's."""
     own = network.state_dict()
-    differences = [f"{key} is missing" for key in own if key not in state_dict]
-    differences += [f"{key} is not of this network" for key in state_dict if key not in own]
-    differences += [
+    missing = [key for key in own if key not in state_dict]
+    foreign = [key for key in state_dict if key not in own]
+    shapes = [
         f"{key} is {tuple(state_dict[key].shape)}, not {tuple(own[key].shape)}"
         for key in own
         if key in state_dict and own[key].shape != state_dict[key].shape
     ]
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise UserError(f"{path} does not fit the model: {'; '.join(differences[:3])}{more}.")
+    if missing or foreign or shapes:
+        kinds = (("it lacks", missing), ("the model has no", foreign), ("the shapes differ:", shapes))
+        raise UserError(f"{path} does not fit the model: {'; '.join(_first(*kind) for kind in kinds if kind[1])}.")
     network.load_state_dict(state_dict)
+
+
+def _first(what: str, keys: list[str], shown: int = 2) -> str:
+    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
+    return f"{what} {', '.join(keys[:shown])}{more}"
 
 
 def _accepted(name: str, factory, spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The networks of the paper (ZFNet) and of the article (AlexNet in one tower): five convolutions, three dense."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -20,7 +20,7 @@ class FiveConvNet(nn.Module):
     `width` multiplies channels and dense units; `input_size` is the side of the square input in pixels.
     `norm` is 'contrast' (across maps, after the first two poolings), 'batch' (batch normalisation before each
     rectification of a convolution) or 'none'. Input (B, 3, H, W); output (B, classes) logits.
-    Raises UserError for an unknown `norm` or an input too small for the three poolings.
+    Raises UserError for a setting outside its range or an input too small for the three poolings.
     """
 
     layer_names: ClassVar = {
@@ -39,7 +39,7 @@ class FiveConvNet(nn.Module):
         ceil_mode: bool,
     ):
         super().__init__()
-        require_one_of("model.norm", norm, NORMS)
+        _check(width, input_size, norm, dropout)
         c1, c2, c3, c4, c5 = (_scaled(channels, width) for channels in CHANNELS)
         fc = _scaled(FC, width)
         self.conv1 = _rectified_conv(3, c1, norm, **conv1)
@@ -52,7 +52,7 @@ class FiveConvNet(nn.Module):
         self.conv4 = _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
         self.conv5 = _rectified_conv(c4, c5, norm, kernel_size=3, padding=1)
         self.pool5 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
-        self.fc6 = _rectified_dense(_flat_size(self.features, input_size), fc, dropout)
+        self.fc6 = _rectified_dense(_flat_size(self, input_size), fc, dropout)
         self.fc7 = _rectified_dense(fc, fc, dropout)
         self.fc8 = nn.Linear(fc, classes)
 
@@ -106,9 +106,22 @@ def _contrast(norm: str) -> nn.Module:
     return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0) if norm == "contrast" else nn.Identity()
 
 
+def _check(width: float, input_size: int, norm: str, dropout: float) -> None:
+    require_one_of("model.norm", norm, NORMS)
+    if not 0 < width < math.inf:
+        raise UserError(f"model.width is {width}; it must be above 0 (1 is the paper's).")
+    if not (isinstance(input_size, int) and input_size > 0):
+        raise UserError(f"model.input_size is {input_size!r}; it is a whole number of pixels, such as 224.")
+    if not 0 <= dropout < 1:
+        raise UserError(f"train.dropout is {dropout}; it can be 0 to below 1 (the paper's is 0.5).")
+
+
 @torch.no_grad()
-def _flat_size(features: Callable[[Tensor], Tensor], input_size: int) -> int:
+def _flat_size(network: FiveConvNet, input_size: int) -> int:
+    network.eval()  # else this image of zeros would count in the running statistics of batch normalisation
     try:
-        return features(torch.zeros(1, 3, input_size, input_size)).numel()
+        return network.features(torch.zeros(1, 3, input_size, input_size)).numel()
     except RuntimeError as error:
         raise UserError(f"model.input_size is {input_size}: too small for three poolings of this network.") from error
+    finally:
+        network.train()

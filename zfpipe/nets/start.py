@@ -1,5 +1,6 @@
 """The network a run starts from: fresh, or with given weights and the outputs that these have."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,36 @@ import torch
 from torch import Tensor, nn
 
 from zfpipe.data.batches import seed_for
+from zfpipe.errors import UserError, nearest
 from zfpipe.files.checkpoint import load_state_dict
 from zfpipe.nets.initialise import initialise
-from zfpipe.nets.models import build, load_weights
+from zfpipe.nets.models import OWN, build, default_size, load_weights
 from zfpipe.progress import say
+
+MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
+
+
+def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
+    """Return the architecture's spec for `build`, and the weights asked for (a path, 'random' or None), from JSON.
+
+    Our own networks get `dropout`, the chance to drop a unit of layers 6 and 7.
+    Raises UserError for what is not JSON, lacks a name or has an unknown setting.
+    """
+    try:
+        asked = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--model is {text!r}, which is not JSON ({error}).") from error
+    if not isinstance(asked, dict) or not isinstance(asked.get("name"), str):
+        raise UserError(f'--model is {text!r}; it needs at least {{"name": "zfnet"}}.')
+    for key in asked:
+        if key not in MODEL_KEYS:
+            raise UserError(f"model.{key} is no setting{nearest(key, MODEL_KEYS)}; there are: {', '.join(MODEL_KEYS)}.")
+    spec = {key: value for key, value in asked.items() if value is not None}
+    weights = spec.pop("weights", None)
+    spec.setdefault("input_size", default_size(spec["name"]))
+    if spec["name"] in OWN:
+        spec["dropout"] = dropout
+    return spec, weights
 
 
 def fresh_network(spec: dict[str, Any], classes: int, seed: int, initialisation: str, scale: float) -> nn.Module:

@@ -48,7 +48,7 @@ class State:
             say(f"{self._holder()} is training the same network; waiting up to {timeout:g} s for it to end.")
             self._wait(lock, timeout)
         try:
-            write_text(self.folder / "writer.txt", f"process {os.getpid()} on {socket.gethostname()}")
+            write_text(self.folder / "writer.txt", f"Process {os.getpid()} on {socket.gethostname()}")
             yield
         finally:
             lock.release()
@@ -107,7 +107,7 @@ class State:
         try:
             checkpoint.load(path, KIND)
         except UserError as error:
-            say(f"Removed a damaged checkpoint and going on from the one before it: {error}")
+            say(f"Removed {path.name}, which cannot be used, and go on from the epoch before it: {error}")
             path.unlink()
             return False
         return True
@@ -129,7 +129,7 @@ class State:
 
     def _holder(self) -> str:
         writer = self.folder / "writer.txt"
-        return writer.read_text().capitalize() if writer.exists() else "Another process"
+        return writer.read_text() if writer.exists() else "Another process"
 
 
 def train_to(training: Training, state: State, start: int, epochs: int, facts: dict[str, Any]) -> list[Row]:

@@ -12,7 +12,6 @@ import contextlib
 import csv
 import dataclasses
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from zfpipe.data.batches import in_memory_if_it_fits
+from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.preprocessing import preprocessing
 from zfpipe.data.transforms import CROPS, Augmentation, centre_crop
-from zfpipe.errors import UserError, nearest
+from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.initialise import INITIALISATIONS
-from zfpipe.nets.models import OWN, Model, default_size, save_model
+from zfpipe.nets.models import Model, save_model
 from zfpipe.nets.schedule import SCHEDULES, Schedule
-from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network
+from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network, parse_model
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
 from zfpipe.nets.training import COLUMNS, Part, Recipe, Row, Training
 from zfpipe.pictures.curves import draw_curves
@@ -40,7 +39,6 @@ from zfpipe.progress import say
 
 # The code that decides the weights; first weights count by their own digest. What writes files does not count.
 CODE = ("zfpipe.nets.training", "zfpipe.nets.paper", "zfpipe.data.preprocessing")
-MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +88,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         default="plateau",
         choices=SCHEDULES,
         help="plateau: lower the rate when the validation error stops falling (paper, by hand); "
-        "cosine: to 0 over all epochs; constant",
+        "cosine: to 0 over all epochs, so that another number of epochs is another training; constant",
     )
     add("--patience", type=int, default=5, help="plateau: epochs without a lower validation error (paper: by hand)")
     add("--factor", type=float, default=0.1, help="plateau: what the rate is multiplied by (paper: by hand)")
@@ -154,14 +152,14 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the model, its metrics and curves. Raises UserError for settings or files that do not fit."""
-    spec, weights = _model(arguments)
+    spec, weights = parse_model(arguments.model, arguments.dropout)
     _check(arguments, weights)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
     device = prepare_device(arguments.device, arguments.threads)
     with contextlib.ExitStack() as files:
         val = files.enter_context(open_packed(arguments.val))
         train = files.enter_context(open_packed(arguments.train)) if arguments.train else None
-        _check_splits(spec, train, val)
+        check_splits(spec["input_size"], train, val)
         work = _take if arguments.epochs == 0 else _train
         model, rows, facts = work(arguments, spec, weights, train, val, device)
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
@@ -222,25 +220,6 @@ def _take(
     return model, rows, {"val_sha256": val.manifest_sha256}
 
 
-def _model(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
-    """Return the architecture's spec, and the weights asked for (a path, 'random' or None)."""
-    try:
-        asked = json.loads(arguments.model)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--model is {arguments.model!r}, which is not JSON ({error}).") from error
-    if not isinstance(asked, dict) or not isinstance(asked.get("name"), str):
-        raise UserError(f'--model is {arguments.model!r}; it needs at least {{"name": "zfnet"}}.')
-    for key in asked:
-        if key not in MODEL_KEYS:
-            raise UserError(f"model.{key} is no setting{nearest(key, MODEL_KEYS)}; there are: {', '.join(MODEL_KEYS)}.")
-    spec = {key: value for key, value in asked.items() if value is not None}
-    weights = spec.pop("weights", None)
-    spec.setdefault("input_size", default_size(spec["name"]))
-    if spec["name"] in OWN:
-        spec["dropout"] = arguments.dropout
-    return spec, weights
-
-
 def _check(arguments: argparse.Namespace, weights: str | None) -> None:
     if arguments.epochs < 0:
         raise UserError(f"train.epochs is {arguments.epochs}; it can be 0 (weights as they are) or more.")
@@ -257,25 +236,7 @@ def _check(arguments: argparse.Namespace, weights: str | None) -> None:
         raise UserError("--keep-epoch asks for epochs and --out-epochs does not say where they go.")
     for epoch in arguments.keep_epoch:
         if not 1 <= epoch <= arguments.epochs:
-            raise UserError(f"train.keep_epochs holds {epoch}; with {arguments.epochs} epochs it can hold 1 to that.")
-
-
-def _check_splits(spec: dict[str, Any], train: Packed | None, val: Packed) -> None:
-    for name, split in (("training", train), ("validation", val)):
-        if split is None:
-            continue
-        if len(split) == 0:
-            raise UserError(f"The {name} split holds no images; at least one is needed.")
-        if split.size < spec["input_size"]:
-            raise UserError(
-                f"The packed {name} images are {split.size} px and model.input_size is {spec['input_size']}; "
-                f"pack them at {spec['input_size']} px or more, or choose a smaller input."
-            )
-    if train and (train.size, train.classes) != (val.size, val.classes):
-        raise UserError(
-            f"The two splits do not belong together: training has {len(train.classes)} classes at {train.size} px, "
-            f"validation {len(val.classes)} at {val.size} px; pack both from one manifest at one size."
-        )
+            raise UserError(f"--keep-epoch asks for epoch {epoch}; this training has epochs 1 to {arguments.epochs}.")
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

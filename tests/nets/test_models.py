@@ -1,0 +1,106 @@
+"""The networks are those of PAPER.md to the parameter; a model file gives back the same activations."""
+
+import pytest
+import torch
+
+from zfpipe.errors import UserError
+from zfpipe.nets.models import Model, build, default_size, load_model, load_weights, save_model
+
+TINY = {"name": "zfnet", "width": 0.03, "input_size": 64, "norm": "batch"}
+# (outputs, inputs, kernel) of the convolutions
+CONVOLUTIONS = {
+    "zfnet": [(96, 3, 7), (256, 96, 5), (384, 256, 3), (384, 384, 3), (256, 384, 3)],
+    "alexnet": [(96, 3, 11), (256, 96, 5), (384, 256, 3), (384, 384, 3), (256, 384, 3)],
+}
+MAPS = {"zfnet": [110, 55, 26, 13, 13, 13, 13, 6], "alexnet": [55, 27, 27, 13, 13, 13, 13, 6]}
+STEPS = ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5"]
+
+
+def on_paper(name, classes=1000, **settings):
+    with torch.device("meta"):
+        return build({"name": name, **settings}, classes)
+
+
+@pytest.mark.parametrize("name", ["zfnet", "alexnet"])
+def test_map_sizes_are_the_papers(name):
+    network, sizes = on_paper(name).eval(), {}
+    for step in STEPS:
+        getattr(network, step).register_forward_hook(
+            lambda module, inputs, output, step=step: sizes.__setitem__(step, output.shape[-2:])
+        )
+    network(torch.empty(1, 3, default_size(name), default_size(name), device="meta"))
+    assert [sizes[step] for step in STEPS] == [(size, size) for size in MAPS[name]]
+
+
+@pytest.mark.parametrize("name", ["zfnet", "alexnet"])
+def test_parameters_are_the_papers(name):
+    expected = sum(outputs * inputs * kernel**2 + outputs for outputs, inputs, kernel in CONVOLUTIONS[name])
+    expected += sum(inputs * outputs + outputs for inputs, outputs in [(9216, 4096), (4096, 4096), (4096, 1000)])
+    assert sum(weight.numel() for weight in on_paper(name).parameters()) == expected
+
+
+def test_default_sizes():
+    assert (default_size("zfnet"), default_size("alexnet"), default_size("torchvision:vgg16")) == (224, 227, 224)
+
+
+def test_zfnet_normalises_contrast_after_pooling_and_alexnet_does_not():
+    assert isinstance(on_paper("zfnet").norm1, torch.nn.LocalResponseNorm)
+    assert isinstance(on_paper("alexnet").norm1, torch.nn.Identity)
+
+
+def test_width_scales_channels_and_dense_layers():
+    network = on_paper("zfnet", width=0.5, input_size=112)
+    assert network.conv5.conv.weight.shape[:2] == (128, 192)
+    assert network.fc7.dense.weight.shape == (2048, 2048)
+
+
+def test_outputs_are_logits():
+    torch.manual_seed(0)
+    logits = build(TINY, 4).eval()(torch.randn(5, 3, 64, 64) * 50)
+    assert logits.shape == (5, 4)
+    assert not torch.allclose(logits.sum(1), torch.ones(5))  # a softmax would sum to 1
+    assert (logits < 0).any()
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"name": "zfnett"}, "did you mean 'zfnet'"),
+        ({"name": "zfnet", "widht": 0.5}, "did you mean 'width'"),
+        ({"name": "zfnet", "norm": "layer"}, "contrast, batch, none"),
+        ({"name": "zfnet", "input_size": 9}, "too small"),
+        ({"name": "zfnet", "width": 0}, "above 0"),
+        ({"name": "zfnet", "dropout": 1.5}, "0 to below 1"),
+        ({"name": "torchvision:resnet19"}, "did you mean 'resnet1"),
+        ({"name": "torchvision:resnet18", "width": 2}, "no such setting"),
+    ],
+)
+def test_a_wrong_description_is_one_sentence(spec, words):
+    with pytest.raises(UserError, match=words):
+        build(spec, 3)
+
+
+def test_weights_of_another_network_are_named_by_their_first_keys():
+    with pytest.raises(UserError, match=r"lacks conv1\.conv\.weight.*and \d+ more; the model has no features"):
+        load_weights(on_paper("zfnet"), on_paper("torchvision:squeezenet1_1").state_dict(), "squeeze.pt")
+
+
+def test_building_leaves_batch_normalisation_untouched():
+    norm = build(TINY, 3).conv1.batch_norm
+    assert norm.num_batches_tracked == 0
+    assert torch.equal(norm.running_var, torch.ones_like(norm.running_var))
+
+
+def test_a_model_file_gives_the_same_activations(tmp_path):
+    torch.manual_seed(0)
+    network = build(TINY, 3).eval().to(memory_format=torch.channels_last)
+    model = Model(network, TINY, ["a", "b", "c"], torch.rand(3, 64, 64), torch.full((3, 1, 1), 2.0), 70)
+    save_model(tmp_path / "model.pt", model, epoch=3)
+    read = load_model(tmp_path / "model.pt")
+    images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
+    assert torch.equal(read.normalise(images), model.normalise(images))
+    assert read.sha256() == model.sha256()
+    assert (read.classes, read.packed_size, read.input_size) == (["a", "b", "c"], 70, 64)
+    assert not read.network.training
+    save_model(tmp_path / "again.pt", read, epoch=3)
+    assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()

@@ -1,0 +1,381 @@
+"""`zfpipe train` as a command: what it writes, how it goes on after a kill, and what it says of mistakes."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from zfpipe.__main__ import main
+from zfpipe.data.packed import write_packed
+from zfpipe.files import checkpoint
+from zfpipe.nets.models import build, load_model
+from zfpipe.nets.training import COLUMNS
+
+MODEL = {"name": "zfnet", "width": 0.03, "input_size": 48, "norm": "batch"}
+COUNTS = {"train": 26, "val": 9}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Return a folder with train.h5 and val.h5: three classes, each brighter in its own channel, 44 px."""
+    folder = tmp_path_factory.mktemp("data")
+    for number, (split, count) in enumerate(COUNTS.items()):
+        pack(folder / f"{split}.h5", split, count, number)
+    return folder
+
+
+def pack(path, split, count, seed=0, size=52, classes=("r", "g", "b")):
+    generator, labels = np.random.default_rng(seed), np.arange(count) % len(classes)
+    images = generator.integers(0, 150, (count, size, size, 3), dtype=np.uint8)
+    images[np.arange(count), :, :, labels % 3] += 100
+    facts = {"split": split, "size": size, "manifest_sha256": f"{split} {seed}"}
+    write_packed(path, images, labels, [f"{row}.png" for row in range(count)], list(classes), **facts)
+
+
+def command(data, out, *options, model=MODEL, train=True, state=None):
+    words = ["train", "--val", data / "val.h5", "--model", json.dumps(model), "--threads", 1, "--device", "cpu"]
+    words += ["--train", data / "train.h5"] if train else []
+    words += ["--out-model", out / "model.pt", "--out-metrics", out / "metrics.csv"]
+    words += ["--out-curves", out / "curves.png", "--state", state or out / "state", "--out-epochs", out]
+    words += ["--batch-size", 8, "--initialisation", "he", "--std", "channel", *options]
+    return [str(word) for word in words]
+
+
+def train(data, out, *options, **others):
+    assert main(command(data, out, *options, **others)) == 0
+
+
+def refused(capsys, data, out, *options, **others):
+    """Return the one sentence of a refused command, which must leave nothing behind but its state."""
+    before = {path for path in out.rglob("*") if "state" not in path.parts}
+    assert main(command(data, out, *options, **others)) == 1
+    assert {path for path in out.rglob("*") if "state" not in path.parts} == before
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("zfpipe train: error: ")
+    assert lines[-1].endswith(".")
+    return lines[-1]
+
+
+def rows_of(out):
+    with open(out / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_rate(rows):
+    return [{name: value for name, value in row.items() if name != "images_per_second"} for row in rows]
+
+
+def checkpoints(out):
+    return sorted(path.name for path in (out / "state").glob("*/epoch-*.pt"))
+
+
+def assert_same(one, other):
+    assert (one / "model.pt").read_bytes() == (other / "model.pt").read_bytes()
+    assert without_rate(rows_of(one)) == without_rate(rows_of(other))
+
+
+@pytest.fixture(scope="module")
+def five(data, tmp_path_factory):
+    """Return the folder of an uninterrupted training of five epochs."""
+    out = tmp_path_factory.mktemp("five")
+    train(data, out, "--epochs", 5, "--keep-epoch", 1, 3)
+    return out
+
+
+def test_it_writes_model_metrics_curves_and_the_epochs_asked_for(five):
+    model = load_model(five / "model.pt")
+    assert model.classes == ["r", "g", "b"]
+    assert model.mean.shape == (3, 48, 48)
+    assert model.packed_size == 52
+    rows = rows_of(five)
+    assert list(rows[0]) == COLUMNS
+    assert [row["epoch"] for row in rows] == list("12345")
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert (five / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in five.glob("epoch-*")) == ["epoch-0001.pt", "epoch-0003.pt"]
+    assert checkpoints(five) == [f"epoch-000{epoch}.pt" for epoch in range(1, 6)]
+
+
+def test_the_mean_is_the_centre_of_the_mean_image(data, five):
+    import h5py
+
+    with h5py.File(data / "train.h5") as file:
+        expected = file["images"][...].astype(float).mean(0)[2:50, 2:50].transpose(2, 0, 1)
+    assert np.allclose(load_model(five / "model.pt").mean.numpy(), expected, rtol=1e-6)
+
+
+def test_an_epoch_handed_out_is_the_training_that_ended_there(data, five, tmp_path):
+    train(data, tmp_path, "--epochs", 3)
+    assert (tmp_path / "model.pt").read_bytes() == (five / "epoch-0003.pt").read_bytes()
+
+
+def test_two_trainings_are_the_same_to_the_bit(data, five, tmp_path):
+    train(data, tmp_path, "--epochs", 5)
+    assert_same(tmp_path, five)
+
+
+def test_images_read_from_the_file_give_the_same_weights(data, five, tmp_path):
+    train(data, tmp_path, "--epochs", 5, "--memory", 0)
+    assert_same(tmp_path, five)
+
+
+def test_three_epochs_then_five_train_two_more(data, five, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 3)
+    capsys.readouterr()
+    train(data, tmp_path, "--epochs", 5)
+    said = capsys.readouterr().err
+    assert "epoch 4/5: train loss" in said
+    assert "epoch 3/5" not in said
+    assert_same(tmp_path, five)
+
+
+def test_five_epochs_then_three_take_the_third(data, five, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 3, state=five / "state")
+    assert "train loss" not in capsys.readouterr().err
+    assert (tmp_path / "model.pt").read_bytes() == (five / "epoch-0003.pt").read_bytes()
+    assert rows_of(tmp_path) == rows_of(five)[:3]
+    assert checkpoints(five) == [f"epoch-000{epoch}.pt" for epoch in range(1, 6)]
+
+
+def test_outputs_that_were_lost_are_written_again_without_training(data, five, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 5, state=five / "state")
+    assert "train loss" not in capsys.readouterr().err
+    for name in ("model.pt", "metrics.csv", "curves.png"):
+        assert (tmp_path / name).read_bytes() == (five / name).read_bytes()
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_killed_while_training_it_goes_on_and_ends_the_same(data, five, tmp_path, epoch):
+    words = command(data, tmp_path, "--epochs", 5)
+    process = subprocess.Popen([sys.executable, "-c", SLOWLY, *words], stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 60
+    while len(checkpoints(tmp_path)) < epoch and time.monotonic() < limit:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert epoch <= len(checkpoints(tmp_path)) < 5
+    assert not (tmp_path / "model.pt").exists()
+    train(data, tmp_path, "--epochs", 5)
+    assert_same(tmp_path, five)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+# A training whose steps take a while, so that the kill falls into one.
+SLOWLY = """
+import sys, time
+from zfpipe.nets import training
+step = training._step
+training._step = lambda *a: (time.sleep(0.05), step(*a))[1]
+from zfpipe.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(data, five, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 4)
+    newest = next((tmp_path / "state").glob("*/epoch-0004.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    capsys.readouterr()
+    train(data, tmp_path, "--epochs", 5)
+    said = capsys.readouterr().err
+    assert "epoch-0004.pt" in said
+    assert "epoch 4/5: train loss" in said
+    assert "epoch 3/5: train loss" not in said
+    assert_same(tmp_path, five)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--seed", "1"],
+        ["--learning-rate", "0.02"],
+        ["--batch-size", "9"],
+        ["--crops", "random"],
+        ["--rotation", "5"],
+        ["--mean", "channel"],
+        ["--std", "50"],
+        ["--filter-radius", "0"],
+        ["--dropout", "0.4"],
+        ["--initialisation", "paper"],
+        ["--schedule", "constant"],
+        ["--weight-decay", "0.1"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_whatever_defines_the_weights_makes_another_training(data, five, options):
+    words = command(data, five, "--epochs", 1, *options, state=five / "other")
+    key = run_for_key(words, five / "other")
+    assert key != next((five / "state").iterdir()).name
+
+
+def run_for_key(words, state):
+    before = set(state.iterdir()) if state.exists() else set()
+    assert main(words) == 0
+    (key,) = set(state.iterdir()) - before
+    return key.name
+
+
+def test_other_data_makes_another_training_and_another_device_name_does_not(data, five, tmp_path):
+    pack(tmp_path / "train.h5", "train", 26, seed=5)
+    pack(tmp_path / "val.h5", "val", 9, seed=1)
+    other = run_for_key(command(tmp_path, tmp_path, "--epochs", 1), tmp_path / "state")
+    same = run_for_key(command(data, tmp_path, "--epochs", 1, "--lock-timeout", 3), tmp_path / "state")
+    assert other != same == next((five / "state").iterdir()).name
+
+
+def test_cosine_depends_on_the_number_of_epochs(data, tmp_path):
+    for epochs in (1, 2):
+        train(data, tmp_path, "--epochs", epochs, "--schedule", "cosine")
+    assert len(list((tmp_path / "state").iterdir())) == 2
+
+
+def test_given_weights_are_taken_as_they_are(data, tmp_path):
+    network = build(MODEL, 3)
+    torch.save(network.state_dict(), tmp_path / "given.pt")
+    numbers = ["--mean", "123.675", "116.28", "103.53", "--std", "58.395", "57.12", "57.375"]
+    spec = MODEL | {"weights": str(tmp_path / "given.pt")}
+    train(data, tmp_path, "--epochs", 0, *numbers, model=spec, train=False)
+    model = load_model(tmp_path / "model.pt")
+    for key, value in network.state_dict().items():
+        assert torch.equal(model.network.state_dict()[key], value)
+    assert model.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
+    assert model.classes == ["r", "g", "b"]
+    (row,) = rows_of(tmp_path)
+    assert row["epoch"] == "0"
+    assert row["train_loss"] == ""
+    assert float(row["val_loss"]) > 0
+    assert not (tmp_path / "state").exists()
+
+
+def test_given_weights_of_other_classes_keep_their_own_outputs(data, tmp_path):
+    torch.save(build(MODEL, 7).state_dict(), tmp_path / "given.pt")
+    spec = MODEL | {"weights": str(tmp_path / "given.pt")}
+    train(data, tmp_path, "--epochs", 0, "--mean", "110", "--std", "60", model=spec, train=False)
+    assert load_model(tmp_path / "model.pt").classes == [f"class-000{number}" for number in range(7)]
+    assert rows_of(tmp_path) == []  # nothing to compare with the data set's classes
+
+
+def test_a_random_network_is_a_control_that_the_seed_decides(data, tmp_path):
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        train(data, tmp_path / name, "--epochs", 0, "--seed", seed, model=MODEL | {"weights": "random"})
+    one, two, three = ((tmp_path / name / "model.pt").read_bytes() for name in ("one", "two", "three"))
+    assert one == two != three
+
+
+def test_fine_tuning_starts_from_the_given_weights(data, five, tmp_path):
+    spec = MODEL | {"weights": str(five / "model.pt")}
+    train(data, tmp_path, "--epochs", 1, "--learning-rate", 1e-12, "--filter-radius", 0, model=spec)
+    given, tuned = (load_model(folder / "model.pt").network.conv3.conv.weight for folder in (five, tmp_path))
+    assert torch.allclose(given, tuned)
+
+
+def test_fine_tuning_for_other_classes_starts_the_outputs_fresh(data, tmp_path, capsys):
+    given = build(MODEL, 7)
+    torch.save(given.state_dict(), tmp_path / "given.pt")
+    spec = MODEL | {"weights": str(tmp_path / "given.pt")}
+    train(data, tmp_path, "--epochs", 1, "--learning-rate", 1e-12, "--filter-radius", 0, model=spec)
+    assert "fc8.weight, fc8.bias start fresh" in capsys.readouterr().err
+    tuned = load_model(tmp_path / "model.pt").network
+    assert tuned.fc8.weight.shape[0] == 3
+    assert torch.allclose(tuned.conv1.conv.weight, given.conv1.conv.weight)
+
+
+def test_weights_of_another_architecture_name_the_first_keys(data, tmp_path, capsys):
+    torch.save(build({"name": "alexnet", "width": 0.03, "input_size": 80}, 3).state_dict(), tmp_path / "given.pt")
+    spec = MODEL | {"weights": str(tmp_path / "given.pt")}
+    for epochs in (0, 1):
+        said = refused(capsys, data, tmp_path, "--epochs", epochs, "--mean", 110, model=spec)
+        assert "does not fit the model: it lacks conv1.batch_norm.weight" in said
+        assert "the model has no conv1.conv.bias" in said
+        assert "and 23 more" in said
+
+
+def test_weights_that_are_not_there(data, tmp_path, capsys):
+    spec = MODEL | {"weights": "nowhere.pt"}
+    assert "no weights file nowhere.pt" in refused(capsys, data, tmp_path, "--epochs", 0, model=spec)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--epochs", 0], "model.weights is not set"),
+        (["--epochs", -1], "train.epochs is -1"),
+        (["--learning-rate", 0], "train.learning_rate is 0.0; it must be above 0"),
+        (["--batch-size", 0], "train.batch_size is 0"),
+        (["--keep-epoch", 9, "--epochs", 2], "epoch 9; this training has epochs 1 to 2"),
+        (["--mean", "median"], "train.mean is 'median'"),
+        (["--scale-range", 2, 1], "train.scale_range is 2.0 1.0"),
+        (["--dropout", 1], "train.dropout is 1.0"),
+        (["--device", "gpu"], "auto, cpu, cuda, mps"),
+        (["--initial-scale", 0], "train.initial_scale is 0.0"),
+    ],
+    ids=lambda value: str(value[0]) if isinstance(value, list) else "",
+)
+def test_a_wrong_setting_is_one_sentence(data, tmp_path, capsys, options, words):
+    assert words in refused(capsys, data, tmp_path, *options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there(data, tmp_path, capsys):
+    assert "cuda" in refused(capsys, data, tmp_path, "--device", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (MODEL | {"input_size": 56}, "packed training images are 52 px and model.input_size is 56"),
+        (MODEL | {"inputsize": 48}, "did you mean 'input_size'"),
+        (MODEL | {"name": "zfnt"}, "did you mean 'zfnet'"),
+        (["zfnet"], '{"name": "zfnet"}'),
+    ],
+    ids=["large", "typo", "name", "list"],
+)
+def test_a_wrong_model_is_one_sentence(data, tmp_path, capsys, model, words):
+    assert words in refused(capsys, data, tmp_path, "--epochs", 1, model=model)
+
+
+def test_training_needs_a_training_set(data, tmp_path, capsys):
+    assert "there is no --train split" in refused(capsys, data, tmp_path, "--epochs", 1, train=False)
+
+
+def test_splits_of_two_data_sets_are_refused(data, tmp_path, capsys):
+    pack(tmp_path / "train.h5", "train", 9)
+    pack(tmp_path / "val.h5", "val", 9, classes=("r", "g"))
+    assert "do not belong together" in refused(capsys, tmp_path, tmp_path, "--epochs", 1)
+
+
+def test_a_batch_larger_than_the_set_is_one_step(data, tmp_path):
+    train(data, tmp_path, "--epochs", 1, "--batch-size", 1000)
+    assert float(rows_of(tmp_path)[0]["train_loss"]) > 0
+
+
+def test_a_loss_that_diverges_names_epoch_rate_and_last_checkpoint(data, tmp_path, capsys):
+    options = ["--learning-rate", 1e30, "--filter-radius", 0]
+    said = refused(capsys, data, tmp_path, "--epochs", 3, *options)
+    assert "In epoch 1 the loss became" in said
+    assert "with learning rate 1e+30; no epoch was finished" in said
+    assert "smaller train.learning_rate" in said
+
+
+def test_divergence_later_on_names_the_last_whole_checkpoint(data, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 1)
+    path = next((tmp_path / "state").glob("*/epoch-0001.pt"))
+    content = checkpoint.load(path, "checkpoint")
+    content["weights"]["fc8.bias"][0] = float("inf")
+    checkpoint.save(path, "checkpoint", content)
+    said = refused(capsys, data, tmp_path, "--epochs", 2)
+    assert "In epoch 2 the loss became" in said
+    assert f"the last whole checkpoint is {path}" in said
+
+
+def test_torchvision_networks_train_too(data, tmp_path):
+    model = {"name": "torchvision:squeezenet1_1", "input_size": 40}
+    train(data, tmp_path, "--epochs", 1, "--initialisation", "framework", model=model)
+    assert load_model(tmp_path / "model.pt").spec == model

@@ -136,7 +136,7 @@ class _Layout:
         filters: Filters | None, dpi: int,
     ):  # fmt: skip
         crop = (height, width)
-        rough = block_size(k, crop)
+        rough = block_size(k, (100 * height, 100 * width))  # large, so that rounded gaps weigh nothing
         columns = columns_for(count, aspect=2.1 * rough[1] / (1.15 * rough[0]))
         free = PAGE_WIDTH - 2 * MARGIN - (columns - 1) * BETWEEN_PAIRS
         block_width = min(BLOCK_MOST, max(BLOCK_LEAST, free / (2.1 * columns)))
@@ -145,7 +145,7 @@ class _Layout:
             self.per_inch = block_size(k, self.tile)[1] / block_width
         else:
             self.per_inch = dpi
-            self.tile = tile_size(crop, block_width * dpi * crop[1] / rough[1] * max(crop) / crop[1])
+            self.tile = tile_size(crop, block_width * dpi * 100 * max(crop) / rough[1])
         self.inner = 5 * gap_of(self.tile)
         self._place(count, columns, k, text, filters)
 

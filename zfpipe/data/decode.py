@@ -76,13 +76,14 @@ def decode(file: BinaryIO) -> Decoded:
             "decompression-bomb",
             f"claims {width} x {height} pixels, more than {MAX_PIXELS}, and is not decoded",
         )
-    turned = _orientation(opened) not in (None, 0, 1)  # before load(), which turns a TIFF by itself
+    sixteen = _is_sixteen_bit(opened)  # before load(), which forgets the raw mode
     animated = opened.format != "MPO" and getattr(opened, "is_animated", False)
-    sixteen = _is_sixteen_bit(opened)
+    turned = opened.format == "TIFF" and _is_turned(opened)  # load() turns a TIFF by itself
     try:
         opened.load()
+        turned = turned or _is_turned(opened)
         upright = ImageOps.exif_transpose(opened) if turned else opened
-    except Exception as error:  # Pillow's decoders raise many kinds; each means that the pixels did not all come
+    except Exception as error:  # of many kinds; each means that the pixels did not all come
         raise Undecodable("truncated", f"ends early or is damaged ({_first_line(error)})") from error
     image, conversions = _to_rgb(upright, sixteen)
     extra = [name for name, found in (("exif-rotation", turned), ("animated", animated)) if found]
@@ -123,11 +124,11 @@ def _open(file: BinaryIO) -> Image.Image:
         raise Undecodable("truncated", f"ends early or is damaged ({_first_line(error)})") from error
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _is_turned(image: Image.Image) -> bool:
     try:
-        return image.getexif().get(ORIENTATION)
+        return image.getexif().get(ORIENTATION) not in (None, 0, 1)
     except Exception:  # a damaged EXIF block says nothing about the pixels
-        return None
+        return False
 
 
 def _is_sixteen_bit(image: Image.Image) -> bool:

@@ -5,6 +5,7 @@ import pytest
 
 from zfpipe.pictures.mosaics import (
     BLANK,
+    LINE,
     PAPER,
     Grid,
     beside,
@@ -25,13 +26,15 @@ def tiles(k, size=(20, 30)):
 def test_nine_tiles_make_three_rows_strongest_first():
     page, gap = block(tiles(9), (20, 30)), gap_of((20, 30))
     assert gap == 1
-    assert page.shape == (62, 92, 3)
+    assert page.shape == (64, 94, 3)
     for rank in range(9):
         row, column = divmod(rank, 3)
-        top, left = row * 21, column * 31
+        top, left = 1 + row * 21, 1 + column * 31
         assert (page[top : top + 20, left : left + 30] == rank + 1).all()
-    assert (page[20] == PAPER).all()
-    assert (page[:, 30] == PAPER).all()
+    for line in (0, 21, 42, 63):
+        assert (page[line] == LINE).all()
+    for line in (0, 31, 62, 93):
+        assert (page[:, line] == LINE).all()
 
 
 @pytest.mark.parametrize(
@@ -44,9 +47,9 @@ def test_any_k_makes_the_nearest_square(k, shape):
 
 def test_missing_entries_are_blank_and_a_dead_unit_is_blank_all_over():
     some = block([*tiles(2), None, None], (20, 30))
-    assert (some[21:, :30] == BLANK).all()
+    assert (some[22:-1, 1:31] == BLANK).all()
     dead = block([None] * 9, (20, 30))
-    assert set(np.unique(dead)) == {BLANK, PAPER}
+    assert set(np.unique(dead)) == {BLANK, LINE}
     assert 128 not in dead  # never mid-grey, which would say 'projected, and nothing there'
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PAPER = 255  # the page, and the gaps between tiles
+PAPER = 255  # the page
+LINE = 205  # between and around the tiles of a block: a white patch ends there too
 BLANK = 240  # the place of an entry that is not there: a dead unit, or fewer images than K
 GAP = 0.035  # between the tiles of a block, as a part of a tile's longer side
 
@@ -22,19 +23,27 @@ def gap_of(tile: tuple[int, int]) -> int:
     return max(1, round(GAP * max(tile)))
 
 
+def edge_of(tile: tuple[int, int]) -> int:
+    """Return the width in pixels of the line around a block of tiles of this size."""
+    return max(1, gap_of(tile) // 3)
+
+
 def block_size(k: int, tile: tuple[int, int]) -> tuple[int, int]:
     """Return (height, width) in pixels of a block of `k` tiles of size (th, tw)."""
-    gap = gap_of(tile)
-    down, across = (count * side + (count - 1) * gap for count, side in zip(block_shape(k), tile, strict=True))
+    gap, edge = gap_of(tile), edge_of(tile)
+    shape = block_shape(k)
+    down, across = (n * side + (n - 1) * gap + 2 * edge for n, side in zip(shape, tile, strict=True))
     return down, across
 
 
 def block(tiles: Sequence[np.ndarray | None], tile: tuple[int, int]) -> np.ndarray:
     """Return one image of a unit's tiles, each (th, tw, 3) uint8, in reading order; None is drawn blank."""
-    page = np.full((*block_size(len(tiles), tile), 3), PAPER, np.uint8)
+    page = np.full((*block_size(len(tiles), tile), 3), LINE, np.uint8)
     _, columns = block_shape(len(tiles))
+    gap, edge = gap_of(tile), edge_of(tile)
     for rank, picture in enumerate(tiles):
-        top, left = (place * (side + gap_of(tile)) for place, side in zip(divmod(rank, columns), tile, strict=True))
+        row, column = divmod(rank, columns)
+        top, left = edge + row * (tile[0] + gap), edge + column * (tile[1] + gap)
         page[top : top + tile[0], left : left + tile[1]] = BLANK if picture is None else picture
     return page
 

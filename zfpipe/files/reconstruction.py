@@ -68,7 +68,7 @@ def writing_reconstruction(
     `layer` holds all units of the layer, `units` says which are written, in this order. `label` (U, K) int32
     is the class of each image (MISSING: none), `filters` (U, h, w, 3) float32 the first layer's own. `facts`
     must hold `images` (count of the split) and the digests of what this is made from: `model_sha256`,
-    `manifest_sha256`, `topk_sha256`; more may be added. Missing entries are stored as 0, their boxes as
+    `manifest_sha256`, `topk_sha256`; `collide` and more may be added. Missing entries are stored as 0, their boxes as
     MISSING.
     """
     check_layer_name(layer.name)
@@ -99,7 +99,8 @@ class Reconstruction:
 
     Small arrays as in LayerTopK, with rows for the units of this file alone: `unit` (U,) int32 is each row's
     number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (U, h, w, 3) float32 or None.
-    `channels` and `dead` count the whole layer, `images` the whole split.
+    `channels` and `dead` count the whole layer, `images` the whole split; `collide` says what was done where unpooled signals
+    meet, "add" or "overwrite".
     """
 
     path: Path
@@ -125,6 +126,7 @@ class Reconstruction:
     model_sha256: str
     manifest_sha256: str
     topk_sha256: str
+    collide: str
     file: h5py.File
 
     @property
@@ -200,6 +202,7 @@ def _read(file: h5py.File) -> Reconstruction:
         filters=np.asarray(hdf5.get(file, "filters")) if "filters" in file else None,
         **{name: pair(file, name) for name in (*GEOMETRY, "input_size")},
         **{name: str(attribute(file, name)) for name in DIGESTS},
+        collide=str(hdf5.text(file.attrs.get("collide", "add"))),
     )
 
 

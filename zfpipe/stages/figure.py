@@ -102,6 +102,8 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         "the strongest and weakest activation shown. "
         f"{say_scale(arguments.scale, arguments.quantile)} Hatched: past the border of the image."
     )
+    if found.collide != "add":
+        notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
     return Text(title, " \N{MIDDLE DOT} ".join(facts), notes)
 

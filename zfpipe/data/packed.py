@@ -82,5 +82,9 @@ def write_packed(
         hdf5.put(file, "path", paths)
         shape = (size, size, 3)
         rows = hdf5.allocate(file, "images", (len(paths), *shape), np.uint8, chunks=(1, *shape))
-        for row, image in enumerate(images):
-            rows[row] = image
+        came = 0
+        for image in images:
+            rows[came] = image
+            came += 1
+        if came != len(paths):
+            raise ValueError(f"{came} images came for {len(paths)} rows")

@@ -16,6 +16,8 @@ from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.whole import whole_folder
 from zfpipe.progress import progress, say
 
+MOST_ACROSS = 60  # 5 pixels a tile, in the smallest photograph
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `zfpipe photographs`."""
@@ -24,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         required=True,
-        help="folder to make: OUT/{train,val}/CLASS/*.png; one there is replaced",
+        help="new folder for OUT/{train,val}/CLASS/*.png",
     )
     add("--tile", type=int, default=128, help="side of the tiles written, in pixels")
     add(
         "--across",
         type=float,
         default=10,
-        help="tiles that would span a photograph's shorter side, 9 or more",
+        help="tiles that would span a photograph's shorter side, 9 to 60",
     )
     add("--stride", type=float, default=0.25, help="least step between train tiles, as a part of their side")
     add(
@@ -77,6 +79,10 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--across is {arguments.across:g}; it must be {3 * CELLS} or more, so that each of the {CELLS} x {CELLS} "
             "cells holds a band of train tiles, one of val tiles, and another of train tiles."
         )
+    if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
+        raise UserError(f"{arguments.out} is there already and not empty; remove it, or give --out a new folder.")
+    if arguments.across > MOST_ACROSS:
+        raise UserError(f"--across is {arguments.across:g}; more than {MOST_ACROSS} leaves a few pixels a tile.")
     for option in ("tile", "threads", "stride"):
         value = getattr(arguments, option)
         if value <= 0:

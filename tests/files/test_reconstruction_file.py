@@ -1,5 +1,7 @@
 """The reconstruction file: written one at a time, read a unit at a time, damage named."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +12,12 @@ from zfpipe.files.reconstruction import inside_image, open_reconstruction, writi
 
 UNITS = [1, 2, 0]
 FACTS = {"images": 10, "model_sha256": "m", "manifest_sha256": "f", "topk_sha256": "t"}
+EXTRAS = {
+    "label": np.array([[1, 0, -1], [-1, -1, -1], [0, 1, 1]], np.int32),
+    "classes": ["cat", "dög"],
+    "filters": np.ones((3, 5, 5, 3), np.float32),
+    "collide": "add",
+}
 
 
 def pictures(unit, rank, box):
@@ -33,9 +41,7 @@ def write(path, change=lambda unit, rank, put: put, **more):
 
 @pytest.fixture
 def path(tmp_path):
-    labels = np.array([[1, 0, -1], [-1, -1, -1], [0, 1, 1]], np.int32)
-    filters = np.ones((3, 5, 5, 3), np.float32)
-    write(tmp_path / "conv1.h5", label=labels, classes=["cat", "dög"], filters=filters)
+    write(tmp_path / "conv1.h5", **EXTRAS)
     return tmp_path / "conv1.h5"
 
 
@@ -135,6 +141,7 @@ def shift_box(values):
         (replace("unit", lambda values: values + 1), "/unit is not a set of units"),
         (replace("unit", lambda values: values * 0), "/unit is not a set of units"),
         (replace("label", lambda values: values + 2), "/label is not one of the classes"),
+        (replace("filters", lambda values: values[:2]), "/filters has shape"),
         (replace("patch", lambda values: values[:, :2]), "/patch is uint8"),
         (replace("projection", lambda values: values.astype(np.float16)), "/projection is float16"),
         (replace("activation", lambda values: values[:, :2]), "/activation has shape"),
@@ -197,3 +204,16 @@ def test_a_file_cut_in_half_is_refused(path):
     with pytest.raises(UserError, match="not a whole HDF5 file"):
         with open_reconstruction(path):
             pass
+
+
+def test_files_of_earlier_releases_are_still_read(path):
+    old, new = everything(Path(__file__).parent / "archive" / "reconstruction-1.h5"), everything(path)
+    assert all(map(np.array_equal, old, new))
+
+
+def test_the_page_on_file_formats_names_every_key(path):
+    prose = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text()
+    prose = prose[prose.index("kind `reconstruction`") :]
+    with h5py.File(path) as file:
+        for name in {*file, *file.attrs} - {"kind", "format_version"}:
+            assert f"`{name}`" in prose, name

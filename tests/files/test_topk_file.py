@@ -1,6 +1,7 @@
 """The top-k file: what goes in comes out, and nothing impossible comes out."""
 
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -174,3 +175,16 @@ def test_a_receptive_field_that_covers_the_image_is_the_image():
     wide.receptive_field = (20, 7)
     assert wide.crop_size(INPUT) == (12, 7)
     assert wide.boxes(INPUT)[0, 1].tolist() == [0, 9, 12, 16]
+
+
+def test_files_of_earlier_releases_are_still_read():
+    assert same(read_topk(Path(__file__).parent / "archive" / "topk-1.h5"), topk())
+
+
+def test_the_page_on_file_formats_names_every_key(path):
+    prose = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text()
+    prose = prose[prose.index("kind `topk`") :]
+    with h5py.File(path) as file:
+        group = file["layers/features.conv1"]
+        for name in {*file, *file.attrs, *group, *group.attrs} - {"kind", "format_version"}:
+            assert f"`{name}`" in prose, name

@@ -99,8 +99,8 @@ class Reconstruction:
 
     Small arrays as in LayerTopK, with rows for the units of this file alone: `unit` (U,) int32 is each row's
     number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (U, h, w, 3) float32 or None.
-    `channels` and `dead` count the whole layer, `images` the whole split; `collide` says what was done where unpooled signals
-    meet, "add" or "overwrite".
+    `channels` and `dead` count the whole layer, `images` the whole split. `collide` is "add" or "overwrite": what
+    was done where unpooled signals meet.
     """
 
     path: Path

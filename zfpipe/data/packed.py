@@ -1,6 +1,7 @@
 """A packed split: the images of one split at one size, decoded once, in one HDF5 file."""
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def write_packed(
     """
     if not paths:
         raise UserError(f"Cannot write {path}: the split {split!r} holds no image.")
+    _require_room(Path(path), len(paths) * size * size * 3)
     attributes = {"classes": classes, "split": split, "size": size, "manifest_sha256": manifest_sha256}
     with hdf5.writing(path, "packed", **attributes) as file:
         hdf5.put(file, "label", np.asarray(labels, np.int32))
@@ -88,3 +90,11 @@ def write_packed(
             came += 1
         if came != len(paths):
             raise ValueError(f"{came} images came for {len(paths)} rows")
+
+
+def _require_room(path: Path, needed: int) -> None:
+    """Refuse at once what would fill the disk hours later."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise UserError(f"Cannot write {path}: it takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there.")

@@ -5,7 +5,6 @@ The only module that imports h5py.
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import h5py
 import numpy as np
 
 from zfpipe.errors import UserError
+from zfpipe.files.disk import Disk
 from zfpipe.files.whole import whole_file
 
 VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1}
@@ -30,9 +30,14 @@ def writing(path: str | Path, kind: str, **attributes: Any) -> Iterator[h5py.Fil
     `attributes` are strings, numbers, arrays, or lists of strings (kept as JSON).
     """
     with whole_file(path) as aside:
-        with _new(aside) as file:
-            set_attributes(file, kind=kind, format_version=VERSIONS[kind], **attributes)
-            yield file
+        with open(aside, "w+b", buffering=0) as raw:
+            disk = Disk(raw)
+            try:
+                with _new(disk) as file:
+                    set_attributes(file, kind=kind, format_version=VERSIONS[kind], **attributes)
+                    yield file
+            finally:
+                disk.raise_failure()
 
 
 @contextlib.contextmanager
@@ -136,14 +141,15 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
         raise UserError(f"{where} is damaged ({_cause(error)}); delete the file and run again.") from error
 
 
-def _new(path: Path) -> h5py.File:
+def _new(disk: Disk) -> h5py.File:
     """Make a file whose root keeps all its attributes in its header (h5py.File has no option for that)."""
     creation, access = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     creation.set_attr_phase_change(MOST_ATTRIBUTES, 0)
     creation.set_obj_track_times(False)  # a date would make every file a new one
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access))
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, disk)
+    return h5py.File(h5py.h5f.create(b"aside", h5py.h5f.ACC_TRUNC, creation, access))
 
 
 def _fixed(value: str) -> np.ndarray:

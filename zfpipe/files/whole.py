@@ -1,6 +1,7 @@
 """Whole files only: written aside, flushed, renamed. The final path is the old file whole or the new one whole."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -23,8 +24,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     with _naming(path):
         _clean(path)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
-        os.close(handle)
     aside = Path(name)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # says that its writer lives
     try:
         yield aside
         with _naming(path):
@@ -33,9 +34,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.replace(aside, path)
             _fsync(path.parent)
     except OSError as error:
+        if error.filename not in (None, name, aside):
+            raise  # about some other file, read inside the block
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         aside.unlink(missing_ok=True)
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -45,6 +49,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     with _naming(path):
         _clean(path)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
+    handle = os.open(aside, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         yield aside
         with _naming(path):
@@ -55,6 +61,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             _fsync(path.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -79,11 +86,30 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _clean(path: Path) -> None:
     for entry in os.scandir(path.parent):
-        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(SUFFIX):
+        if (
+            entry.name.startswith(f".{path.name}.")
+            and entry.name.endswith(SUFFIX)
+            and not _has_living_writer(entry.path)
+        ):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink(missing_ok=True)
+
+
+def _has_living_writer(partial: str) -> bool:
+    """Tell a file that another process is writing from one that a killed process left: the system drops its locks."""
+    try:
+        handle = os.open(partial, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _fsync(path: Path) -> None:

@@ -1,0 +1,60 @@
+"""What HDF5 files are written through, so that a full disk is an error and not a crash."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+
+class Disk:
+    """A file for HDF5 to write to that never fails under it: HDF5 crashes where a write fails while it closes a file.
+
+    The first failure (a full disk) is kept, and raised when HDF5 is done.
+    """
+
+    def __init__(self, raw: io.FileIO):
+        self._raw, self._failure = raw, None
+
+    def raise_failure(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._failure:
+            raise self._failure
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, as files do."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the file, in bytes."""
+        return self._raw.tell()
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered, and whole_file syncs."""
+
+    def readinto(self, buffer) -> int:
+        """Fill the buffer; with zeros where nothing could be written."""
+        view, place = memoryview(buffer).cast("B"), 0
+        while place < len(view) and (count := self._raw.readinto(view[place:])):
+            place += count
+        view[place:] = bytes(len(view) - place)  # what could not be written
+        return len(view)
+
+    def write(self, data) -> int:
+        """Write all of data, or keep the failure."""
+        view, place = memoryview(data).cast("B"), 0
+        with self._keeping_failure():
+            while place < len(view):
+                place += self._raw.write(view[place:])
+        return len(view)
+
+    def truncate(self, size: int) -> int:
+        """Cut or lengthen the file, or keep the failure."""
+        with self._keeping_failure():
+            self._raw.truncate(size)
+        return size
+
+    @contextlib.contextmanager
+    def _keeping_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failure = self._failure or error

@@ -1,7 +1,5 @@
-"""`zfpipe train` as a command: what it writes, how it goes on after a kill, and what it says of mistakes."""
+"""`zfpipe train` as a command: what it writes, and how it goes on after a kill."""
 
-import csv
-import json
 import os
 import signal
 import subprocess
@@ -11,74 +9,17 @@ import time
 import numpy as np
 import pytest
 import torch
+from train_command import MODEL, assert_same, checkpoints, command, pack, pack_both, rows_of, train
 
 from zfpipe.__main__ import main
-from zfpipe.data.packed import write_packed
-from zfpipe.files import checkpoint
 from zfpipe.nets.models import build, load_model
 from zfpipe.nets.training import COLUMNS
-
-MODEL = {"name": "zfnet", "width": 0.03, "input_size": 48, "norm": "batch"}
-COUNTS = {"train": 26, "val": 9}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Return a folder with train.h5 and val.h5: three classes, each brighter in its own channel, 44 px."""
-    folder = tmp_path_factory.mktemp("data")
-    for number, (split, count) in enumerate(COUNTS.items()):
-        pack(folder / f"{split}.h5", split, count, number)
-    return folder
-
-
-def pack(path, split, count, seed=0, size=52, classes=("r", "g", "b")):
-    generator, labels = np.random.default_rng(seed), np.arange(count) % len(classes)
-    images = generator.integers(0, 150, (count, size, size, 3), dtype=np.uint8)
-    images[np.arange(count), :, :, labels % 3] += 100
-    facts = {"split": split, "size": size, "manifest_sha256": f"{split} {seed}"}
-    write_packed(path, images, labels, [f"{row}.png" for row in range(count)], list(classes), **facts)
-
-
-def command(data, out, *options, model=MODEL, train=True, state=None):
-    words = ["train", "--val", data / "val.h5", "--model", json.dumps(model), "--threads", 1, "--device", "cpu"]
-    words += ["--train", data / "train.h5"] if train else []
-    words += ["--out-model", out / "model.pt", "--out-metrics", out / "metrics.csv"]
-    words += ["--out-curves", out / "curves.png", "--state", state or out / "state", "--out-epochs", out]
-    words += ["--batch-size", 8, "--initialisation", "he", "--std", "channel", *options]
-    return [str(word) for word in words]
-
-
-def train(data, out, *options, **others):
-    assert main(command(data, out, *options, **others)) == 0
-
-
-def refused(capsys, data, out, *options, **others):
-    """Return the one sentence of a refused command, which must leave nothing behind but its state."""
-    before = {path for path in out.rglob("*") if "state" not in path.parts}
-    assert main(command(data, out, *options, **others)) == 1
-    assert {path for path in out.rglob("*") if "state" not in path.parts} == before
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert lines[-1].startswith("zfpipe train: error: ")
-    assert lines[-1].endswith(".")
-    return lines[-1]
-
-
-def rows_of(out):
-    with open(out / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def without_rate(rows):
-    return [{name: value for name, value in row.items() if name != "images_per_second"} for row in rows]
-
-
-def checkpoints(out):
-    return sorted(path.name for path in (out / "state").glob("*/epoch-*.pt"))
-
-
-def assert_same(one, other):
-    assert (one / "model.pt").read_bytes() == (other / "model.pt").read_bytes()
-    assert without_rate(rows_of(one)) == without_rate(rows_of(other))
+    """Return a folder with train.h5 and val.h5."""
+    return pack_both(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -287,92 +228,9 @@ def test_fine_tuning_for_other_classes_starts_the_outputs_fresh(data, tmp_path, 
     assert torch.allclose(tuned.conv1.conv.weight, given.conv1.conv.weight)
 
 
-def test_weights_of_another_architecture_name_the_first_keys(data, tmp_path, capsys):
-    torch.save(build({"name": "alexnet", "width": 0.03, "input_size": 80}, 3).state_dict(), tmp_path / "given.pt")
-    spec = MODEL | {"weights": str(tmp_path / "given.pt")}
-    for epochs in (0, 1):
-        said = refused(capsys, data, tmp_path, "--epochs", epochs, "--mean", 110, model=spec)
-        assert "does not fit the model: it lacks conv1.batch_norm.weight" in said
-        assert "the model has no conv1.conv.bias" in said
-        assert "and 23 more" in said
-
-
-def test_weights_that_are_not_there(data, tmp_path, capsys):
-    spec = MODEL | {"weights": "nowhere.pt"}
-    assert "no weights file nowhere.pt" in refused(capsys, data, tmp_path, "--epochs", 0, model=spec)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--epochs", 0], "model.weights is not set"),
-        (["--epochs", -1], "train.epochs is -1"),
-        (["--learning-rate", 0], "train.learning_rate is 0.0; it must be above 0"),
-        (["--batch-size", 0], "train.batch_size is 0"),
-        (["--keep-epoch", 9, "--epochs", 2], "epoch 9; this training has epochs 1 to 2"),
-        (["--mean", "median"], "train.mean is 'median'"),
-        (["--scale-range", 2, 1], "train.scale_range is 2.0 1.0"),
-        (["--dropout", 1], "train.dropout is 1.0"),
-        (["--device", "gpu"], "auto, cpu, cuda, mps"),
-        (["--initial-scale", 0], "train.initial_scale is 0.0"),
-    ],
-    ids=lambda value: str(value[0]) if isinstance(value, list) else "",
-)
-def test_a_wrong_setting_is_one_sentence(data, tmp_path, capsys, options, words):
-    assert words in refused(capsys, data, tmp_path, *options)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_a_device_that_is_not_there(data, tmp_path, capsys):
-    assert "cuda" in refused(capsys, data, tmp_path, "--device", "cuda")
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (MODEL | {"input_size": 56}, "packed training images are 52 px and model.input_size is 56"),
-        (MODEL | {"inputsize": 48}, "did you mean 'input_size'"),
-        (MODEL | {"name": "zfnt"}, "did you mean 'zfnet'"),
-        (["zfnet"], '{"name": "zfnet"}'),
-    ],
-    ids=["large", "typo", "name", "list"],
-)
-def test_a_wrong_model_is_one_sentence(data, tmp_path, capsys, model, words):
-    assert words in refused(capsys, data, tmp_path, "--epochs", 1, model=model)
-
-
-def test_training_needs_a_training_set(data, tmp_path, capsys):
-    assert "there is no --train split" in refused(capsys, data, tmp_path, "--epochs", 1, train=False)
-
-
-def test_splits_of_two_data_sets_are_refused(data, tmp_path, capsys):
-    pack(tmp_path / "train.h5", "train", 9)
-    pack(tmp_path / "val.h5", "val", 9, classes=("r", "g"))
-    assert "do not belong together" in refused(capsys, tmp_path, tmp_path, "--epochs", 1)
-
-
 def test_a_batch_larger_than_the_set_is_one_step(data, tmp_path):
     train(data, tmp_path, "--epochs", 1, "--batch-size", 1000)
     assert float(rows_of(tmp_path)[0]["train_loss"]) > 0
-
-
-def test_a_loss_that_diverges_names_epoch_rate_and_last_checkpoint(data, tmp_path, capsys):
-    options = ["--learning-rate", 1e30, "--filter-radius", 0]
-    said = refused(capsys, data, tmp_path, "--epochs", 3, *options)
-    assert "In epoch 1 the loss became" in said
-    assert "with learning rate 1e+30; no epoch was finished" in said
-    assert "smaller train.learning_rate" in said
-
-
-def test_divergence_later_on_names_the_last_whole_checkpoint(data, tmp_path, capsys):
-    train(data, tmp_path, "--epochs", 1)
-    path = next((tmp_path / "state").glob("*/epoch-0001.pt"))
-    content = checkpoint.load(path, "checkpoint")
-    content["weights"]["fc8.bias"][0] = float("inf")
-    checkpoint.save(path, "checkpoint", content)
-    said = refused(capsys, data, tmp_path, "--epochs", 2)
-    assert "In epoch 2 the loss became" in said
-    assert f"the last whole checkpoint is {path}" in said
 
 
 def test_torchvision_networks_train_too(data, tmp_path):

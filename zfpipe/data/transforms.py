@@ -81,14 +81,15 @@ def augment(
     if how.warps:
         scale, angle = _scales_and_angles(count, how, generator)
         grid = _grid(top / steps, left / steps, flip, scale, angle, images.shape[-1], size, device)
-        inputs = (_brightened(images, gain) - mean) / std
+        inputs = _brightened(images, gain).sub_(mean).div_(std)
         # Reflected borders: a black or grey wedge would be the strongest edge of many images.
         return functional.grid_sample(inputs, grid, "bilinear", "reflection", align_corners=False)
     inputs = _brightened(cut(images, top, left, size), gain)
     if mean.shape[-1] > 1:
         mean = cut(mean.expand(count, *mean.shape), top, left, size)
-    inputs = (inputs - mean) / std
-    return torch.where(flip[:, None, None, None], inputs.flip(3), inputs)
+    inputs.sub_(mean).div_(std)  # in place, here and above: these passes over memory are most of the cost
+    inputs[flip] = inputs[flip].flip(3)
+    return inputs
 
 
 def cut(images: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
@@ -133,6 +134,7 @@ def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def _brightened(images: Tensor, gain: Tensor | None) -> Tensor:
+    """Return new float images from uint8 ones."""
     images = images.float()
     return images if gain is None else images.mul_(gain.to(images.device)).clamp_(0, 255)
 

@@ -41,7 +41,7 @@ def load(path: str | Path, kind: str) -> dict[str, Any]:
             f"{path} has format version {record.get('format_version')} of {kind!r}; "
             f"this zfpipe reads version {VERSIONS[kind]}."
         )
-    if sha256_value(record["content"]) != record["digest"]:
+    if not _is_whole(record):
         raise UserError(f"{path} is damaged: its content does not match its digest; delete it and run again.")
     return record["content"]
 
@@ -64,6 +64,13 @@ def load_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def _is_whole(record: dict[str, Any]) -> bool:
+    try:
+        return sha256_value(record["content"]) == record["digest"]
+    except (KeyError, TypeError):  # the damage is in the names or types
+        return False
+
+
 def _load(path: str | Path) -> Any:
     if not Path(path).exists():
         raise UserError(f"There is no weights file {path}.")
@@ -74,5 +81,6 @@ def _load(path: str | Path) -> Any:
             f"{path} holds more than weights (a pickled model or other objects), or is damaged, and is not loaded; "
             "write torch.save(network.state_dict(), path) instead."
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        raise UserError(f"{path} is not a whole PyTorch file ({str(error).splitlines()[0]}).") from error
+    except Exception as error:  # of many kinds: any byte of the file may be the damaged one
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} is not a whole PyTorch file ({cause}).") from error

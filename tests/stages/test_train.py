@@ -57,6 +57,14 @@ def test_an_epoch_handed_out_is_the_training_that_ended_there(data, five, tmp_pa
     assert (tmp_path / "model.pt").read_bytes() == (five / "epoch-0003.pt").read_bytes()
 
 
+def test_epochs_can_be_handed_out_later_and_elsewhere(data, five, tmp_path, capsys):
+    options = ["--epochs", 5, "--keep-epoch", 2, 5, "--out-epochs", tmp_path / "epochs"]
+    train(data, tmp_path, *options, state=five / "state")
+    assert "train loss" not in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "epochs").iterdir()) == ["epoch-0002.pt", "epoch-0005.pt"]
+    assert (tmp_path / "epochs" / "epoch-0005.pt").read_bytes() == (five / "model.pt").read_bytes()
+
+
 def test_two_trainings_are_the_same_to_the_bit(data, five, tmp_path):
     train(data, tmp_path, "--epochs", 5)
     assert_same(tmp_path, five)

@@ -30,7 +30,7 @@ def command(data, out, *options, model=MODEL, train=True, state=None):
     words = ["train", "--val", data / "val.h5", "--model", json.dumps(model), "--threads", 1, "--device", "cpu"]
     words += ["--train", data / "train.h5"] if train else []
     words += ["--out-model", out / "model.pt", "--out-metrics", out / "metrics.csv"]
-    words += ["--out-curves", out / "curves.png", "--state", state or out / "state", "--out-epochs", out]
+    words += ["--out-curves", out / "curves.png", "--state", state or out / "state"]
     words += ["--batch-size", 8, "--initialisation", "he", "--std", "channel", *options]
     return [str(word) for word in words]
 

@@ -73,7 +73,12 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="epochs, counted from 1, to hand out as model files too",
     )
-    add("--out-epochs", type=Path, metavar="FOLDER", help="where they go, as epoch-0005.pt and so on")
+    add(
+        "--out-epochs",
+        type=Path,
+        metavar="FOLDER",
+        help="where they go, as epoch-0005.pt and so on (default: beside --out-model)",
+    )
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
@@ -177,11 +182,7 @@ def _train(
     state = State(arguments.state, key_of(facts))
     with state.locked(arguments.lock_timeout):
         start = state.newest(arguments.epochs, arguments.keep_epoch)
-        say(
-            f"Epoch {start} of {arguments.epochs} is in {state.folder}."
-            if start
-            else f"A new training, {state.folder}."
-        )
+        say(f"{state.folder} holds {start or 'none'} of {arguments.epochs} epochs.")
         images = in_memory_if_it_fits(train, arguments.memory) if start < arguments.epochs else train
         mean, std = state.preprocessing(start) or preprocessing(arguments.mean, arguments.std, images)
         parts = Part(images, train.labels), Part(val, val.labels)
@@ -189,12 +190,17 @@ def _train(
         rows = train_to(training, state, start, arguments.epochs, facts)
         model = _as_model(network, spec, train.classes, mean, std, train.size)
         origin = {"key": state.folder.name, "train_sha256": train.manifest_sha256, "val_sha256": val.manifest_sha256}
-        for epoch in sorted(set(arguments.keep_epoch)):
-            network.load_state_dict(state.load(epoch)["weights"])
-            save_model(arguments.out_epochs / f"epoch-{epoch:04d}.pt", model, epoch=epoch, **origin)
+        _hand_out_epochs(arguments, state, model, origin)
         network.load_state_dict(state.load(arguments.epochs)["weights"])
         say(f"{state.folder} takes {state.bytes_used() / 1e6:.0f} MB.")
     return model, rows, origin
+
+
+def _hand_out_epochs(arguments: argparse.Namespace, state: State, model: Model, origin: dict[str, Any]) -> None:
+    folder = arguments.out_epochs or arguments.out_model.parent
+    for epoch in sorted(set(arguments.keep_epoch)):
+        model.network.load_state_dict(state.load(epoch)["weights"])
+        save_model(folder / f"epoch-{epoch:04d}.pt", model, epoch=epoch, **origin)
 
 
 def _take(
@@ -232,8 +238,6 @@ def _check(arguments: argparse.Namespace, weights: str | None) -> None:
         raise UserError(f"train.epochs is {arguments.epochs} and there is no --train split; only 0 epochs need none.")
     if arguments.epochs and not arguments.state:
         raise UserError("--state is missing: training saves every epoch there.")
-    if arguments.keep_epoch and not arguments.out_epochs:
-        raise UserError("--keep-epoch asks for epochs and --out-epochs does not say where they go.")
     for epoch in arguments.keep_epoch:
         if not 1 <= epoch <= arguments.epochs:
             raise UserError(f"--keep-epoch asks for epoch {epoch}; this training has epochs 1 to {arguments.epochs}.")

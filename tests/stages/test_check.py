@@ -111,6 +111,8 @@ def test_no_image_for_val_is_refused(root, capsys):
     (root / "val/b/0.png").unlink()
     assert check(root, "--severity", "empty-class=ignore") == 1
     assert "has no usable image for val" in capsys.readouterr().err
+    assert written(root) == ["report.html", "report.json"]
+    assert "No image is left for val; no manifest was written" in (root.parent / "out/report.html").read_text()
 
 
 def test_every_finding_stands_in_the_help_with_its_severity(capsys):

@@ -30,13 +30,14 @@ def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Poli
         }
         for finding, entries in checked.findings.items()
     ]
+    splits = {split: _split(checked, split) for split in SPLITS}
     return {
         "format_version": 1,
         "data_set": name,
         "layout": f"split by its folders: {', '.join(listing.splits)}" if listing.splits else "split by zfpipe",
-        "stops": any(finding["severity"] == "error" for finding in findings),
+        "stops": any(finding["severity"] == "error" for finding in findings) or not splits["val"]["images"],
         "files": len(checked.facts),
-        "splits": {split: _split(checked, split) for split in SPLITS},
+        "splits": splits,
         "classes": _classes(checked),
         "images": _images(checked),
         "findings": findings,

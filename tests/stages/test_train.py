@@ -211,6 +211,15 @@ def test_given_weights_of_other_classes_keep_their_own_outputs(data, tmp_path):
     assert rows_of(tmp_path) == []  # nothing to compare with the data set's classes
 
 
+def test_a_model_of_zfpipe_brings_its_own_preprocessing(data, five, tmp_path):
+    spec = MODEL | {"weights": str(five / "model.pt")}
+    train(data, tmp_path, "--epochs", 0, model=spec, train=False)
+    taken, trained = load_model(tmp_path / "model.pt"), load_model(five / "model.pt")
+    assert taken.sha256() == trained.sha256()
+    (row,) = rows_of(tmp_path)
+    assert row["val_loss"] == rows_of(five)[-1]["val_loss"]
+
+
 def test_a_random_network_is_a_control_that_the_seed_decides(data, tmp_path):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         train(data, tmp_path / name, "--epochs", 0, "--seed", seed, model=MODEL | {"weights": "random"})

@@ -24,6 +24,13 @@ def test_weights_of_another_architecture_name_the_first_keys(data, tmp_path, cap
         assert "and 23 more" in said
 
 
+def test_a_model_of_another_input_size(data, tmp_path, capsys):
+    train(data, tmp_path, "--epochs", 1)
+    spec = MODEL | {"input_size": 52, "weights": str(tmp_path / "model.pt")}
+    said = refused(capsys, data, tmp_path, "--epochs", 0, model=spec)
+    assert "trained for an input of 48 px and model.input_size is 52" in said
+
+
 def test_weights_that_are_not_there(data, tmp_path, capsys):
     spec = MODEL | {"weights": "nowhere.pt"}
     assert "no weights file nowhere.pt" in refused(capsys, data, tmp_path, "--epochs", 0, model=spec)

@@ -11,7 +11,7 @@ from zfpipe.data.batches import seed_for
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.checkpoint import load_state_dict
 from zfpipe.nets.initialise import initialise
-from zfpipe.nets.models import OWN, build, default_size, load_weights
+from zfpipe.nets.models import OWN, Model, build, default_size, load_model, load_weights
 from zfpipe.progress import say
 
 MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
@@ -62,6 +62,23 @@ def given_network(spec: dict[str, Any], path: str | Path, classes: list[str]) ->
         say(f"{path} has {outputs} outputs and the data set {len(classes)} classes: outputs are named by number.")
         classes = [f"class-{number:04d}" for number in range(outputs)]
     return network, classes
+
+
+def model_given(path: str | Path, input_size: int) -> Model | None:
+    """Return what a model file of zfpipe says of itself (classes, preprocessing), or None for a bare state_dict.
+
+    Raises UserError if the file was made for another input size than `input_size` pixels.
+    """
+    try:
+        model = load_model(path)
+    except UserError:  # another kind of file; whether it holds weights at all is for given_network to say
+        return None
+    if model.input_size != input_size:
+        raise UserError(
+            f"{path} was trained for an input of {model.input_size} px and model.input_size is {input_size}; "
+            f"set model.input_size to {model.input_size}."
+        )
+    return model
 
 
 def fine_tuned_network(network: nn.Module, spec: dict[str, Any], path: str | Path, classes: int) -> nn.Module:

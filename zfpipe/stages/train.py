@@ -31,7 +31,7 @@ from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.initialise import INITIALISATIONS
 from zfpipe.nets.models import Model, save_model
 from zfpipe.nets.schedule import SCHEDULES, Schedule
-from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network, parse_model
+from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network, model_given, parse_model
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
 from zfpipe.nets.training import COLUMNS, Part, Recipe, Row, Training
 from zfpipe.pictures.curves import draw_curves
@@ -211,15 +211,17 @@ def _take(
     val: Packed,
     device: torch.device,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
-    classes = val.classes
+    own = None if weights == "random" else model_given(weights, spec["input_size"])
     if weights == "random":
-        network = _fresh(arguments, spec, len(classes))
+        network, classes = _fresh(arguments, spec, len(val.classes)), val.classes
     else:
-        network, classes = given_network(spec, weights, classes)
-    mean, std = preprocessing(arguments.mean, arguments.std, train)
+        network, classes = given_network(spec, weights, own.classes if own else val.classes)
+    if own:
+        say(f"{weights} is a model of zfpipe: its own classes, mean and std go with its weights.")
+    mean, std = (own.mean, own.std) if own else preprocessing(arguments.mean, arguments.std, train)
     model = _as_model(network, spec, classes, mean, std, val.size)
     rows = []
-    if len(classes) == len(val.classes):  # else the outputs mean other classes, and there is nothing to compare
+    if classes == val.classes:  # else the outputs mean other classes, and there is nothing to compare
         part = Part(val, val.labels)
         training = Training(network, spec["input_size"], _recipe(arguments), part, part, mean, std, 0, device)
         rows = [{"epoch": 0} | training.validate()]

@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from zfpipe.errors import UserError
 from zfpipe.nets.layers import Layer, layers
 from zfpipe.nets.models import build, default_size, load_model
 from zfpipe.nets.trace import trace
@@ -32,11 +33,21 @@ def _network(arguments: argparse.Namespace):
     if Path(arguments.model).is_file():
         model = load_model(arguments.model)
         return model.network, arguments.input_size or model.input_size
-    spec = json.loads(arguments.model) if arguments.model.startswith("{") else {"name": arguments.model}
+    spec = _description(arguments.model)
     spec["input_size"] = arguments.input_size or spec.get("input_size") or default_size(spec["name"])
     if arguments.width is not None:
         spec["width"] = arguments.width
     return build(spec, classes=1000), spec["input_size"]
+
+
+def _description(text: str) -> dict:
+    try:
+        spec = json.loads(text) if text.startswith("{") else {"name": text}
+    except json.JSONDecodeError as error:
+        raise UserError(f"{text} is no JSON ({error}).") from error
+    if "name" not in spec:
+        raise UserError(f"{text} names no network; it needs a name, such as zfnet.")
+    return spec
 
 
 def _row(layer: Layer) -> tuple[str, ...]:

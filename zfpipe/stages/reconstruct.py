@@ -23,8 +23,9 @@ from zfpipe.nets.trace import first_filters, trace
 from zfpipe.nets.windows import Projector
 from zfpipe.progress import progress
 
-# A window's activations differ from the full frame's by rounding alone (some 1e-6); other weights by far more.
-TOLERANCE = 1e-3
+# A window's activations differ from the full frame's by rounding alone, some 1e-6 of what is summed up; other weights
+# make them differ by far more. The second part is of the layer's strongest: a weak activation is a small difference.
+TOLERANCE, TOLERANCE_OF_STRONGEST = 1e-3, 1e-5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,19 +86,20 @@ def _project(
     image_index, which = np.unique(entries.image_index[at], return_inverse=True)
     images = centre_crop(packed.read_rows(image_index), projector.model.input_size)
     cut = projector(images, which, units[batch[:, 0]], entries.row[at], entries.col[at])
-    _recheck(entries.activation[at], cut.activation, units[batch[:, 0]], batch[:, 1], path)
+    _recheck(entries, cut.activation, units, batch, path)
     for number, (position, rank) in enumerate(batch):
         writer.put(int(position), int(rank), cut.projection[number], cut.patch[number], cut.box[number])
 
 
-def _recheck(mined: np.ndarray, found: np.ndarray, units: np.ndarray, ranks: np.ndarray, path: str) -> None:
+def _recheck(entries: LayerTopK, found: np.ndarray, units: np.ndarray, batch: np.ndarray, path: str) -> None:
     """Raise UserError if an activation computed again is not the one that was mined."""
-    wrong = np.flatnonzero(np.abs(found - mined) > TOLERANCE * mined)
-    if len(wrong):
-        first = wrong[0]
+    mined = entries.activation[tuple(batch.T)]
+    allowed = TOLERANCE * mined + TOLERANCE_OF_STRONGEST * entries.activation.max()
+    for number in np.flatnonzero(np.abs(found - mined) > allowed)[:1]:
+        position, rank = batch[number]
         raise UserError(
-            f"{path} says {mined[first]:.6g} for unit {units[first]}, rank {ranks[first]}, and computed again it is "
-            f"{found[first]:.6g}; the top-k file is stale, mine again."
+            f"{path} says {mined[number]:.6g} for unit {units[position]}, rank {rank}, and computed again it is "
+            f"{found[number]:.6g}; the top-k file is stale, mine again."
         )
 
 

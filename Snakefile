@@ -15,6 +15,15 @@ include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
 
 
+# Seconds each: on a cluster they run where snakemake does.
+localrules:
+    all,
+    photographs,
+    merge,
+    figure,
+    view,
+
+
 rule all:
     default_target: True
     input:
@@ -25,7 +34,7 @@ rule all:
         [
             f"results/{run}/figure/{layer}.{kind}"
             for run in RUNS
-            for layer in LAYERS[run]
+            for layer in RUNS[run]["layers"]
             for kind in ("png", "pdf")
         ],
         [view for run in RUNS for view in views(run)],

@@ -1,7 +1,12 @@
 """The config as plain dicts: checked against its schema, with every default filled in. Used by the Snakefile alone."""
 
 import copy
-from collections.abc import Iterable
+import functools
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +17,32 @@ from zfpipe.errors import UserError, nearest
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 
 SECTIONS = ("pack", "train", "mine", "reconstruct", "figure", "view")
+SHIPPED = "photographs:"
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+KINDS = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number"}
+LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     """Return {'device', 'datasets': {name: ...}, 'runs': {name: ...}} with every key that a stage needs.
 
-    A run's own keys go over the top-level ones, those over the schema's defaults.
+    A run's own keys go over the top-level ones, those over the schema's defaults. Only what is used is returned.
     Raises UserError that names the key, the value and what would be right.
     """
-    schema = yaml.safe_load(Path(schema_path).read_text())
-    config = _numbers(copy.deepcopy(config), schema, schema)
+    schema = _schema(schema_path)
+    config = _tidied(config, schema, schema, "")
     _validate(config, schema)
     top = _filled(config, schema, schema)
-    names = top["only"] if top["only"] is not None else list(top["runs"])
-    for name in names:
-        _one_of("only", name, top["runs"])
-    runs = {name: _run(name, top, config["runs"][name]) for name in names}
+    runs = {name: _run(name, top, config["runs"][name]) for name in _names(top)}
+    _check_layer_keys(top, config, runs)
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {"device": top["device"], "datasets": datasets, "runs": runs}
+
+
+@functools.cache
+def _schema(path: str | Path) -> dict[str, Any]:
+    return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
 def packed_size(run: dict[str, Any]) -> int:
@@ -38,117 +50,222 @@ def packed_size(run: dict[str, Any]) -> int:
     return run["pack"]["size"] or -(-run["model"]["input_size"] * 8 // 7)
 
 
-def layer_names(run: dict[str, Any]) -> list[str]:
-    """Return a run's layers; `all` is spelled out. A network that is not our own is built and traced for that."""
-    known = OWN_LAYERS.get(run["model"]["name"]) or _traced_layers(run["model"])
-    if run["layers"] == "all":
-        return list(known)
-    for name in run["layers"]:
-        _one_of("layers", name, known)
-    return [name for name in known if name in run["layers"]]
+def _names(top: dict[str, Any]) -> list[str]:
+    only = top["only"]
+    if only is None:
+        return list(top["runs"])
+    names = dict.fromkeys([only] if isinstance(only, str) else only)
+    for name in names:
+        _one_of("only", name, top["runs"])
+    return list(names)
 
 
 def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    at = f"runs.{name}"
     run = copy.deepcopy(top["runs"][name])
-    _one_of(f"runs.{name}.dataset", run["dataset"], top["datasets"])
-    run["model"].setdefault("input_size", DEFAULT_SIZE.get(run["model"]["name"], 224))
+    _one_of(f"{at}.dataset", run["dataset"], top["datasets"])
     for section in SECTIONS:
         run[section] = _over(top[section], own.get(section, {}))
-    if run["train"]["epochs"] == 0 and not run["model"].get("weights"):
-        raise UserError(
-            f"runs.{name}: train.epochs is 0 and model.weights is missing; name a weights file, or `random` for an "
-            "untrained control."
-        )
-    if packed_size(run) < run["model"]["input_size"]:
-        raise UserError(
-            f"runs.{name}: pack.size is {packed_size(run)}, smaller than model.input_size {run['model']['input_size']}."
-        )
+    _check_model(at, run)
+    run["layers"] = _layers(at, run)
+    _check_view(at, run)
     return run
 
 
+def _check_model(at: str, run: dict[str, Any]) -> None:
+    """Fill in the input size; see that weights are there where they are needed, and that the crop fits the image."""
+    model = run["model"]
+    model.setdefault("input_size", DEFAULT_SIZE.get(model["name"], 224))
+    weights = model.get("weights")
+    if weights not in (None, "random"):
+        model["weights"] = _existing(f"{at}.model.weights", weights, "file")
+    if run["train"]["epochs"] == 0 and weights is None:
+        raise UserError(
+            f"config: {at} has train.epochs 0 and no model.weights; name a file of weights, or `random` for an "
+            "untrained control, or train for at least 1 epoch."
+        )
+    if packed_size(run) < model["input_size"]:
+        raise UserError(
+            f"config: {at} has pack.size {packed_size(run)}, which is smaller than model.input_size "
+            f"{model['input_size']}; the crop has to fit into the packed image."
+        )
+
+
+def _layers(at: str, run: dict[str, Any]) -> list[str]:
+    """Return the run's layers in the order of the network; `all` is spelled out."""
+    known = _known_layers(at, run["model"])
+    if run["layers"] == "all":
+        return known
+    for name in run["layers"]:
+        _one_of(f"{at}.layers", name, known)
+    return [name for name in known if name in run["layers"]]
+
+
+def _known_layers(at: str, model: dict[str, Any]) -> list[str]:
+    """Return the layers of a network. One that is not our own is built and traced for that, which takes seconds."""
+    name = model["name"]
+    if name in OWN_LAYERS:
+        return list(OWN_LAYERS[name])
+    if not name.startswith("torchvision:"):
+        raise UserError(
+            f"config: {at}.model.name is {name!r}{nearest(name, OWN_LAYERS)}; it can be: {', '.join(OWN_LAYERS)}, "
+            "torchvision:NAME."
+        )
+    try:
+        return list(_traced_layers(json.dumps({key: model[key] for key in model if key != "weights"})))
+    except UserError as error:
+        raise UserError(f"config: {at}: {str(error).rstrip('.')}.") from error
+
+
+@functools.cache
+def _traced_layers(spec: str) -> tuple[str, ...]:
+    from zfpipe.nets.layers import layers  # here, since torch takes seconds to import
+    from zfpipe.nets.models import build
+    from zfpipe.nets.trace import trace
+
+    model = json.loads(spec)
+    found = layers(trace(build(model, classes=2), (model["input_size"],) * 2))
+    return tuple(name for name, layer in found.items() if not layer.obstacle)
+
+
+def _check_view(at: str, run: dict[str, Any]) -> None:
+    view = run["view"]
+    for name in view["layers"] or ():
+        _one_of(f"{at}: view.layers", name, _known_layers(at, run["model"]))
+    for name, image in view["images"].items():
+        if image.startswith(SHIPPED):
+            from zfpipe.data.photographs import PHOTOGRAPHS  # here, since most configs do without
+
+            _one_of(f"{at}: view.images.{name}", image, [SHIPPED + shipped for shipped in PHOTOGRAPHS])
+        else:
+            view["images"][name] = _existing(f"{at}: view.images.{name}", image, "file")
+
+
 def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    at = f"datasets.{name}"
     dataset = copy.deepcopy(top["datasets"][name])
     dataset["check"] = _over(top["check"], own.get("check", {}))
+    if dataset["check"]["severity"] or dataset["check"]["leave_out"]:
+        from zfpipe.data.findings import KINDS as FINDINGS  # here, since most configs do without
+
+        for key in ("severity", "leave_out"):
+            for finding in dataset["check"][key]:
+                _one_of(f"{at}: check.{key}", finding, FINDINGS)
     if dataset["source"] == "folder":
         if "root" not in dataset:
-            raise UserError(f"datasets.{name}: source folder needs `root`, the folder with the images.")
-        if not Path(dataset["root"]).is_dir():
-            raise UserError(f"datasets.{name}.root is {dataset['root']!r}, and there is no such folder.")
+            raise UserError(f"config: {at} has source folder and no `root`; name the folder with the images.")
+        dataset["root"] = _existing(f"{at}.root", dataset["root"], "folder")
     return dataset
 
 
-def _validate(config: dict[str, Any], schema: dict[str, Any]) -> None:
-    errors = sorted(
-        jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.path), str(e.path))
-    )
-    if errors:
-        raise UserError(_sentence(errors[0]))
+def _existing(at: str, path: str, kind: str) -> str:
+    """Return the path, `~` spelled out. Raises UserError if it is not there."""
+    found = os.path.expanduser(path)
+    if not (os.path.isdir(found) if kind == "folder" else os.path.isfile(found)):
+        here = "" if os.path.isabs(found) else f" (looked for in {os.getcwd()})"
+        raise UserError(f"config: {at} is {path!r}, and there is no such {kind}{here}.")
+    return found
+
+
+def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[str, Any]) -> None:
+    """A run's own settings by layer have to be of its layers; the top level's, of a layer of some run."""
+    for name, run in runs.items():
+        for key, layer in _layer_keys(config["runs"][name]):
+            _one_of(f"runs.{name}.{key}", layer, run["layers"])
+    everywhere: list[str] = []
+    for name, run in top["runs"].items():
+        layers = runs[name]["layers"] if name in runs else run["layers"]
+        if layers == "all":  # of a run that is left out now: not worth building its network
+            return
+        everywhere += layers
+    for key, layer in _layer_keys(config):
+        _one_of(key, layer, dict.fromkeys(everywhere))
+
+
+def _layer_keys(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for section, key in (("reconstruct", "units"), ("figure", "units"), ("figure", "count")):
+        for layer in settings.get(section, {}).get(key, {}):
+            if (key, layer) != ("count", "default"):
+                yield f"{section}.{key}", layer
+
+
+def _tidied(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -> Any:
+    """Copy the config; numbers that YAML reads as text ('1e-3') become numbers. Raises UserError for odd keys."""
+    schema = _resolved(schema, root)
+    if isinstance(value, dict):
+        for key in value:
+            _require_text(key, at)
+        below = {key: _below(schema, key) for key in value}
+        return {key: _tidied(part, below[key], root, f"{at}.{key}".strip(".")) for key, part in value.items()}
+    options = [schema, *schema.get("anyOf", ())]
+    if isinstance(value, list):
+        items = next((option["items"] for option in options if "items" in option), {})
+        return [_tidied(item, items, root, at) for item in value]
+    kinds = {kind for option in options for kind in _listed(option.get("type", ()))}
+    if isinstance(value, str) and kinds & {"number", "integer"} and NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UserError(f"config: {at} is {value}; it has to be a finite number.")
+        if value.is_integer() and "integer" in kinds:
+            return int(value)
+    return value
+
+
+def _require_text(key: Any, at: str) -> None:
+    if not isinstance(key, str):
+        raise UserError(
+            f"config: {at or 'the top level'} has the key {key!r}, which is no text; YAML reads on, off, yes and no as "
+            "true or false, and 2024 as a number: choose a name that begins with a letter, or put it into quotes."
+        )
+
+
+def _validate(config: Any, schema: dict[str, Any]) -> None:
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+    first = min(errors, key=lambda error: (len(error.absolute_path), str(error.absolute_path)), default=None)
+    if first is not None:
+        raise UserError(f"config: {_sentence(first)}")
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
-    path = list(error.absolute_path)
-    at = ".".join(map(str, path)) or "the config"
+    at = ".".join(map(str, error.absolute_path)) or "the top level"
     value, rule, limit = error.instance, error.validator, error.validator_value
     if rule == "additionalProperties":
         legal = list(error.schema["properties"])
         key = next(key for key in value if key not in legal)
-        full = ".".join(map(str, [*path, key]))
-        return f"config: {full} is no key{nearest(key, legal)}; legal here: {', '.join(legal)}."
+        full = ".".join(map(str, [*error.absolute_path, key]))
+        return f"{full} is no key{nearest(key, legal)}; legal here: {', '.join(legal)}."
     if rule == "required":
-        missing = next(key for key in limit if key not in value)
-        return f"config: {at} lacks the key {missing!r}."
+        return f"{at} lacks the key {next(key for key in limit if key not in value)!r}; it needs {' and '.join(limit)}."
     if rule == "pattern":
-        return f"config: the name {value!r} is not legal; begin with a letter, go on with letters, digits, _ and -."
+        return f"the name {value!r} is not legal; begin with a letter, go on with letters, digits, _ and -."
+    is_now = f"{at} is {_shown(value)}"
     if rule == "enum":
-        return f"config: {at} is {value!r}{nearest(value, limit)}; it can be: {', '.join(map(str, limit))}."
+        return f"{is_now}{nearest(value, limit)}; it can be: {', '.join(map(str, limit))}."
     if rule == "type":
-        wanted = " or ".join([limit] if isinstance(limit, str) else limit)
-        return f"config: {at} is {value!r}; it has to be of type {wanted}."
-    limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    if rule in limits:
-        return f"config: {at} is {value!r}; it must be {limits[rule]} {limit}."
-    description = error.schema.get("description", error.message)
-    return f"config: {at} is {value!r}; it is: {description}"
+        return f"{is_now}; it has to be {' or '.join(KINDS.get(kind, kind) for kind in _listed(limit))}."
+    if rule in LIMITS:
+        return f"{is_now}; it has to be {LIMITS[rule]} {limit}."
+    if rule == "minProperties":
+        return f"{at} is empty; it has to name at least one."
+    words = [str(word) for part in error.schema.get("anyOf", ()) for word in (part.get("enum") or [part.get("const")])]
+    return f"{is_now}{nearest(value, words)}; it has to be: {error.schema.get('description', error.message)}"
 
 
 def _filled(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
-    """Fill in the defaults of objects that are there; a run's own sections stay as short as they are."""
+    """Fill in the defaults of objects that are there."""
     schema = _resolved(schema, root)
-    if (
-        not isinstance(value, dict)
-        or "properties" not in schema
-        and not isinstance(schema.get("additionalProperties"), dict)
-    ):
+    if not isinstance(value, dict):
         return value
-    filled = dict(value)
-    for key, part in schema.get("properties", {}).items():
-        if key not in filled and "default" in part | _resolved(part, root):
-            filled[key] = copy.deepcopy((_resolved(part, root) | part)["default"])
-    for key, part in filled.items():
-        below = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-        if isinstance(below, dict):
-            filled[key] = _filled(part, below, root)
-    return filled
+    missing = {key: part["default"] for key, part in schema.get("properties", {}).items() if "default" in part}
+    filled = copy.deepcopy(missing) | value
+    return {key: _filled(part, _below(schema, key), root) for key, part in filled.items()}
 
 
-def _numbers(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
-    """Turn '1e-3' into a number where a number belongs: YAML reads it as text."""
-    schema = _resolved(schema, root)
-    if isinstance(value, dict):
-        parts = schema.get("properties", {})
-        rest = schema.get("additionalProperties")
-        return {
-            key: _numbers(part, parts.get(key, rest if isinstance(rest, dict) else {}), root)
-            for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [_numbers(item, schema.get("items", {}), root) for item in value]
-    if isinstance(value, str) and schema.get("type") == "number":
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _below(schema: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the schema of an object's value."""
+    part = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+    return part if isinstance(part, dict) else {}
 
 
 def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -157,25 +274,23 @@ def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Merge deeply; the keys of `above` win, lists are replaced."""
-    merged = dict(below)
+    merged = copy.deepcopy(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _over(merged[key], value) if both else value
+        merged[key] = _over(merged[key], value) if both else copy.deepcopy(value)
     return merged
 
 
-def _one_of(key: str, word: str, legal: Iterable[str]) -> None:
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _shown(value: Any, most: int = 60) -> str:
+    text = "empty" if value is None else repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _one_of(at: str, word: str, legal: Iterable[str]) -> None:
     legal = list(legal)
     if word not in legal:
-        raise UserError(f"config: {key} names {word!r}{nearest(word, legal)}; it can be: {', '.join(legal)}.")
-
-
-def _traced_layers(model: dict[str, Any]) -> list[str]:
-    from zfpipe.nets.layers import layers  # torch takes seconds to import; our own networks do not need it here
-    from zfpipe.nets.models import build
-    from zfpipe.nets.trace import trace
-
-    spec = {key: value for key, value in model.items() if key != "weights"}
-    size = spec["input_size"]
-    found = layers(trace(build(spec, classes=2), (size, size)))
-    return [name for name, layer in found.items() if not layer.obstacle]
+        raise UserError(f"config: {at} names {word!r}{nearest(word, legal)}; it can be: {', '.join(legal)}.")

@@ -1,22 +1,30 @@
 # The checked config, and small helpers for the rules. Nothing here makes a file.
 import json
+import os
 import shlex
+import sys
 from hashlib import sha256
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from zfpipe.errors import UserError
-from zfpipe.experiment import layer_names, load, packed_size
+from zfpipe.experiment import load, packed_size
 from zfpipe.files.code import code_sha256
 
-SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
-
 try:
-    EXPERIMENT = load(config, SCHEMA)
-    RUNS = EXPERIMENT["runs"]
-    LAYERS = {name: layer_names(run) for name, run in RUNS.items()}
-except UserError as error:
-    raise WorkflowError(str(error)) from None
+    EXPERIMENT = load(
+        config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+    )
+except UserError as error:  # one sentence; a WorkflowError would add lines of this file
+    logger.error(str(error))
+    sys.exit(1)
+
+RUNS = EXPERIMENT["runs"]
+# What defines a training, as options of `zfpipe train`.
+TRAINING = (
+    "epochs batch_size learning_rate momentum weight_decay schedule patience factor dropout filter_radius "
+    "initialisation initial_scale seed crops scale_range rotation brightness colour mean std"
+).split()
 
 
 wildcard_constraints:
@@ -30,9 +38,9 @@ wildcard_constraints:
     of=r"\d+",
 
 
-def code(stage):
+def code(stage, without=()):
     """Digest of a stage's code: a rule with this parameter runs again when the code changes, not when a comment does."""
-    return code_sha256(f"zfpipe.stages.{stage}")
+    return code_sha256(f"zfpipe.stages.{stage}", without)
 
 
 def flags(settings, *keys):
@@ -47,6 +55,11 @@ def flags(settings, *keys):
                 *(shlex.quote(str(word)) for word in values),
             ]
     return " ".join(words)
+
+
+def growing(amount):
+    """A resource (megabytes, minutes) that grows with each attempt; the cluster's profile says how many there are."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def run_of(wildcards):
@@ -68,21 +81,33 @@ def image_root(wildcards):
     return dataset_of(wildcards)["root"]
 
 
-def folder_listing(root):
+def folder_listing(wildcards):
     """Digest of the names and sizes of a folder's files: new, gone and changed images are seen, a mere touch is not."""
-    root = Path(root)
+    if has_photographs(wildcards):
+        return None
+    root = image_root(wildcards)
     listing = sorted(
-        f"{path.relative_to(root)} {path.stat().st_size}"
-        for path in root.rglob("*")
-        if path.is_file()
+        f"{os.path.relpath(folder, root)}/{name} {os.stat(os.path.join(folder, name), follow_symlinks=False).st_size}"
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
     )
     return sha256("\n".join(listing).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def least_size(dataset):
+def least_size(wildcards):
     """Side in pixels that every image of a data set should have: the largest input of its runs."""
     return max(
-        run["model"]["input_size"] for run in RUNS.values() if run["dataset"] == dataset
+        run["model"]["input_size"]
+        for run in RUNS.values()
+        if run["dataset"] == wildcards.dataset
+    )
+
+
+def check_policy(wildcards):
+    check = dataset_of(wildcards)["check"]
+    severity = [f"{name}={level}" for name, level in check["severity"].items()]
+    return flags(
+        {"severity": severity, "leave_out": check["leave_out"]}, "severity", "leave_out"
     )
 
 
@@ -93,14 +118,53 @@ def packed(split):
     )
 
 
+def packed_train(wildcards):
+    """Given weights that are taken as they are need no training images."""
+    return packed("train")(wildcards) if run_of(wildcards)["train"]["epochs"] else []
+
+
+def given_weights(wildcards):
+    weights = run_of(wildcards)["model"].get("weights")
+    return [] if weights in (None, "random") else weights
+
+
+def shards(wildcards):
+    of = run_of(wildcards)["mine"]["shards"]
+    return [
+        f"results/{wildcards.run}/mine/shard-{shard}-of-{of}.h5"
+        for shard in range(1, of + 1)
+    ]
+
+
+def reconstructed_units(wildcards):
+    """The layer's own units, as an option; none of them named means all."""
+    units = run_of(wildcards)["reconstruct"]["units"].get(wildcards.layer)
+    return flags({"units": units}, "units")
+
+
+def shown_units(wildcards):
+    figure = run_of(wildcards)["figure"]
+    if wildcards.layer in figure["units"]:
+        listed = {"select": "list", "units": figure["units"][wildcards.layer]}
+        return flags(listed, "select", "units")
+    count = figure["count"].get(wildcards.layer, figure["count"].get("default", 16))
+    return flags(figure | {"count": count}, "count", "select", "seed")
+
+
 def view_image(wildcards):
     return run_of(wildcards)["view"]["images"][wildcards.image]
+
+
+def view_file(wildcards):
+    """Input function: the image, unless it is one that ships."""
+    image = view_image(wildcards)
+    return [] if image.startswith("photographs:") else image
 
 
 def views(run):
     """All pictures of the stage view for a run."""
     view = RUNS[run]["view"]
-    layers = LAYERS[run] if view["layers"] is None else view["layers"]
+    layers = RUNS[run]["layers"] if view["layers"] is None else view["layers"]
     return [
         f"results/{run}/view/{image}/{layer}.png"
         for image in view["images"]

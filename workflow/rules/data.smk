@@ -4,6 +4,8 @@ rule photographs:
         directory("results/data/{dataset}/photographs"),
     log:
         "results/data/{dataset}/log/photographs.log",
+    conda:
+        "../envs/zfpipe.yaml"
     threads: 4
     params:
         settings=lambda wildcards: flags(
@@ -19,40 +21,34 @@ rule check:
         lambda wildcards: image_root(wildcards) if has_photographs(wildcards) else [],
     output:
         manifest="results/data/{dataset}/check/manifest.csv",
-        html="results/data/{dataset}/check/report.html",
+        html=report(
+            "results/data/{dataset}/check/report.html",
+            caption="../report/check.rst",
+            category="data",
+            labels={"data set": "{dataset}", "shows": "check"},
+        ),
         json="results/data/{dataset}/check/report.json",
     log:
         "results/data/{dataset}/log/check.log",
+    conda:
+        "../envs/zfpipe.yaml"
     threads: lambda wildcards: dataset_of(wildcards)["check"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         root=image_root,
-        files=lambda wildcards: (
-            None
-            if has_photographs(wildcards)
-            else folder_listing(image_root(wildcards))
-        ),
+        files=folder_listing,
         settings=lambda wildcards: flags(dataset_of(wildcards), "val_fraction"),
-        severity=lambda wildcards: flags(
-            {
-                "severity": [
-                    f"{name}={level}"
-                    for name, level in dataset_of(wildcards)["check"][
-                        "severity"
-                    ].items()
-                ]
-            },
-            "severity",
-        ),
-        leave_out=lambda wildcards: flags(dataset_of(wildcards)["check"], "leave_out"),
-        least=lambda wildcards: least_size(wildcards.dataset),
+        policy=check_policy,
+        least=least_size,
         # Snakemake deletes what a failed rule made; the report of a failed check is what its reader needs.
         kept="results/data/{dataset}/log/check-report.html",
         code=code("check"),
     shell:
-        "zfpipe check --root {params.root:q} --min-size {params.least} {params.settings} {params.severity} "
-        "{params.leave_out} --threads {threads} --out-manifest {output.manifest:q} --out-html {output.html:q} "
-        "--out-json {output.json:q} 2> >(tee -a {log:q} >&2) "
-        "|| {{ mv -f {output.html:q} {params.kept:q} && echo 'The report: '{params.kept:q} >&2; exit 1; }}"
+        "zfpipe check --root {params.root:q} --min-size {params.least} {params.settings} {params.policy} "
+        "--threads {threads} --out-manifest {output.manifest:q} --out-html {params.kept:q} "
+        "--out-json {output.json:q} 2> >(tee -a {log:q} >&2) && cp {params.kept:q} {output.html:q}"
 
 
 rule pack:
@@ -62,7 +58,12 @@ rule pack:
         "results/data/{dataset}/pack/{size}/{split}.h5",
     log:
         "results/data/{dataset}/log/pack-{size}-{split}.log",
+    conda:
+        "../envs/zfpipe.yaml"
     threads: 8
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         root=image_root,
         code=code("pack"),

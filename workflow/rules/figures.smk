@@ -1,25 +1,20 @@
 # Pictures.
-def shown_units(wildcards):
-    figure = run_of(wildcards)["figure"]
-    if wildcards.layer in figure["units"]:
-        return flags(
-            {"units": figure["units"][wildcards.layer], "select": "list"},
-            "select",
-            "units",
-        )
-    count = figure["count"].get(wildcards.layer, figure["count"].get("default", 16))
-    return flags(figure | {"count": count}, "count", "select", "seed")
-
-
 rule figure:
     input:
         reconstruction="results/{run}/reconstruct/{layer}.h5",
         topk="results/{run}/mine/topk.h5",
     output:
-        png="results/{run}/figure/{layer}.png",
+        png=report(
+            "results/{run}/figure/{layer}.png",
+            caption="../report/figure.rst",
+            category="{run}",
+            labels={"layer": "{layer}", "shows": "strongest patches"},
+        ),
         pdf="results/{run}/figure/{layer}.pdf",
     log:
         "results/{run}/log/figure-{layer}.log",
+    conda:
+        "../envs/zfpipe.yaml"
     params:
         units=shown_units,
         settings=lambda wildcards: flags(
@@ -27,22 +22,26 @@ rule figure:
         ),
         code=code("figure"),
     shell:
-        "zfpipe figure --reconstruction {input.reconstruction:q} --topk {input.topk:q} --title {wildcards.run} {params.units} {params.settings} "
-        "--out-png {output.png:q} --out-pdf {output.pdf:q} 2> >(tee -a {log:q} >&2)"
+        "zfpipe figure --reconstruction {input.reconstruction:q} --topk {input.topk:q} --title {wildcards.run} "
+        "{params.units} {params.settings} --out-png {output.png:q} --out-pdf {output.pdf:q} "
+        "2> >(tee -a {log:q} >&2)"
 
 
 rule view:
     input:
         model="results/{run}/train/model.pt",
-        image=lambda wildcards: (
-            []
-            if view_image(wildcards).startswith("photographs:")
-            else view_image(wildcards)
-        ),
+        image=view_file,
     output:
-        "results/{run}/view/{image}/{layer}.png",
+        report(
+            "results/{run}/view/{image}/{layer}.png",
+            caption="../report/view.rst",
+            category="{run}",
+            labels={"layer": "{layer}", "shows": "{image}"},
+        ),
     log:
         "results/{run}/log/view-{image}-{layer}.log",
+    conda:
+        "../envs/zfpipe.yaml"
     params:
         image=view_image,
         settings=lambda wildcards: flags(
@@ -52,5 +51,6 @@ rule view:
         device=EXPERIMENT["device"],
         code=code("view"),
     shell:
-        "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} --layer {wildcards.layer} {params.settings} "
-        "{params.collide} --device {params.device} --out {output:q} 2> >(tee -a {log:q} >&2)"
+        "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} "
+        "--layer {wildcards.layer} {params.settings} {params.collide} --device {params.device} "
+        "--out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -9,9 +9,14 @@ rule mine:
         "results/{run}/log/mine-{shard}-of-{of}.log",
     benchmark:
         "results/{run}/log/mine-{shard}-of-{of}.tsv"
+    conda:
+        "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["mine"]["threads"]
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        layers=lambda wildcards: LAYERS[wildcards.run],
+        layers=lambda wildcards: run_of(wildcards)["layers"],
         settings=lambda wildcards: flags(run_of(wildcards)["mine"], "k", "batch_size"),
         device=EXPERIMENT["device"],
         code=code("mine"),
@@ -21,14 +26,6 @@ rule mine:
         "--out {output:q} 2> >(tee -a {log:q} >&2)"
 
 
-def shards(wildcards):
-    of = run_of(wildcards)["mine"]["shards"]
-    return [
-        f"results/{wildcards.run}/mine/shard-{shard}-of-{of}.h5"
-        for shard in range(1, of + 1)
-    ]
-
-
 rule merge:
     input:
         shards,
@@ -36,6 +33,8 @@ rule merge:
         "results/{run}/mine/topk.h5",
     log:
         "results/{run}/log/merge.log",
+    conda:
+        "../envs/zfpipe.yaml"
     params:
         code=code("merge"),
     shell:

@@ -10,12 +10,14 @@ rule reconstruct:
         "results/{run}/log/reconstruct-{layer}.log",
     benchmark:
         "results/{run}/log/reconstruct-{layer}.tsv"
+    conda:
+        "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["reconstruct"]["threads"]
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        units=lambda wildcards: flags(
-            {"units": run_of(wildcards)["reconstruct"]["units"].get(wildcards.layer)},
-            "units",
-        ),
+        units=reconstructed_units,
         settings=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
         device=EXPERIMENT["device"],
         code=code("reconstruct"),

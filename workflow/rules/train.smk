@@ -1,31 +1,28 @@
 # Training. Every epoch is kept in the state folder, which no rule owns, so that no rule deletes it.
-TRAINING = (
-    "epochs batch_size learning_rate momentum weight_decay schedule patience factor dropout filter_radius "
-    "initialisation initial_scale seed crops scale_range rotation brightness colour mean std"
-).split()
-
-
-def given_weights(wildcards):
-    weights = run_of(wildcards)["model"].get("weights")
-    return [] if weights in (None, "random") else weights
-
-
 rule train:
     input:
-        train=lambda wildcards: (
-            packed("train")(wildcards) if run_of(wildcards)["train"]["epochs"] else []
-        ),
+        train=packed_train,
         val=packed("val"),
         weights=given_weights,
     output:
         model="results/{run}/train/model.pt",
         metrics="results/{run}/train/metrics.csv",
-        curves="results/{run}/train/curves.png",
+        curves=report(
+            "results/{run}/train/curves.png",
+            caption="../report/curves.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "training"},
+        ),
     log:
         "results/{run}/log/train.log",
     benchmark:
         "results/{run}/log/train.tsv"
+    conda:
+        "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["train"]["threads"]
+    resources:
+        mem_mb=growing(12000),  # up to 4 GB of them images
+        runtime=growing(24 * 60),  # cut off, it goes on from its newest epoch
     params:
         model=lambda wildcards: json.dumps(run_of(wildcards)["model"], sort_keys=True),
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
@@ -35,7 +32,8 @@ rule train:
         ),
         state="results/{run}/state",
         device=EXPERIMENT["device"],
-        code=code("train"),
+        # How curves are drawn decides no weight.
+        code=code("train", without=("zfpipe.pictures",)),
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
         "--state {params.state:q} --device {params.device} --threads {threads} --out-model {output.model:q} "

@@ -3,30 +3,33 @@
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "zfpipe"
 ROOT = Path(__file__).resolve().parents[1]
 # Command-line and progress output decide no result, so a change there reruns nothing.
-IGNORED = {f"{PACKAGE}.progress", f"{PACKAGE}.errors"}
+IGNORED = frozenset({f"{PACKAGE}.progress", f"{PACKAGE}.errors"})
 
 
-def code_sha256(module: str) -> str:
+def code_sha256(module: str, without: Iterable[str] = ()) -> str:
     """Return the digest of a module ('zfpipe.stages.mine') and of every zfpipe module and data file that it uses.
 
     It is taken over the syntax tree without docstrings, so neither comments nor prose nor layout count.
+    `without` names packages or modules that do not count either, nor does what only they use.
     """
     digest = hashlib.sha256()
-    for name in sorted(_reached(module)):
+    for name in sorted(_reached(module, IGNORED | set(without))):
         digest.update(f"{name} {_module_sha256(name)}\n".encode())
     return digest.hexdigest()
 
 
-def _reached(module: str) -> set[str]:
+def _reached(module: str, ignored: set[str]) -> set[str]:
     found, todo = set(), [module]
     while todo:
         name = todo.pop()
-        if name not in found and name not in IGNORED:
+        parents = {name.rsplit(".", back)[0] for back in range(name.count(".") + 1)}
+        if name not in found and not parents & ignored:
             found.add(name)
             todo += _imports(name)
     return found
@@ -67,6 +70,9 @@ def _path(module: str) -> Path | None:
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:]
     return tree

@@ -1,10 +1,12 @@
 """Weights on disk: the same bytes, no damage unseen, no code ever run."""
 
+import argparse
 import os
 import random
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from zfpipe.errors import UserError
 from zfpipe.files.checkpoint import VERSIONS, load, load_state_dict, save
@@ -103,3 +105,61 @@ def test_a_digest_tells_values_apart():
     assert sha256_value(torch.arange(6).reshape(2, 3).T) == sha256_value(torch.arange(6).reshape(2, 3).T.contiguous())
     with pytest.raises(TypeError, match="cannot take the digest of a set"):
         sha256_value({1})
+
+
+WEIGHTS = {"conv.weight": torch.arange(6.0).reshape(2, 3), "conv.bias": torch.ones(2)}
+
+
+def read(path):
+    found = load_state_dict(path)
+    assert {key: value.tolist() for key, value in found.items()} == {k: v.tolist() for k, v in WEIGHTS.items()}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"state": {"model": WEIGHTS, "epoch": 3}, "optimizer": {"lr": 0.1}},
+        {"checkpoint": {"state_dict": WEIGHTS}},
+        {"model": {"args": {"width": 2}, "state_dict": WEIGHTS}},
+        {"arch": "a", "args": argparse.Namespace(lr=0.1), "state_dict": WEIGHTS, "metric": 0.7, "version": 2},
+        {"network": WEIGHTS, "optimizer": {"state": {0: {"step": torch.ones(2)}}}},
+    ],
+    ids=["nested", "checkpoint", "model", "timm", "network"],
+)
+def test_a_state_dict_is_found_below_another_key(tmp_path, value):
+    torch.save(value, tmp_path / "a.pt")
+    read(tmp_path / "a.pt")
+
+
+def test_three_keys_down_is_too_deep(tmp_path):
+    torch.save({"state": {"model": {"net": WEIGHTS}}, "epoch": 1}, tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"holds no state_dict \(a dict of state, epoch\)"):
+        load_state_dict(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
+def test_safetensors_are_read_whatever_their_name(tmp_path, name):
+    save_file(WEIGHTS, tmp_path / name)
+    read(tmp_path / name)
+
+
+@pytest.mark.parametrize("part", [0, 0.5, 0.9])
+def test_cut_safetensors_are_refused(tmp_path, part):
+    save_file(WEIGHTS, tmp_path / "a.safetensors")
+    data = (tmp_path / "a.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes(data[: int(part * len(data))])
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        load_state_dict(tmp_path / "a.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_torchscript_is_refused_with_the_way_out(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"a TorchScript archive.*torch\.jit\.load\(path\)\.state_dict\(\)"):
+        load_state_dict(tmp_path / "a.pt")
+
+
+def test_a_pickled_network_is_refused_with_the_way_out(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"a pickled model.*torch\.save\(network\.state_dict\(\), path\)"):
+        load_state_dict(tmp_path / "a.pt")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zfpipe.errors import UserError
-from zfpipe.nets.models import Model, build, default_size, load_model, load_weights, save_model
+from zfpipe.nets.models import Model, build, default_size, load_model, load_weights, save_model, without_prefix
 
 TINY = {"name": "zfnet", "width": 0.03, "input_size": 64, "norm": "batch"}
 # (outputs, inputs, kernel) of the convolutions
@@ -104,3 +104,28 @@ def test_a_model_file_gives_the_same_activations(tmp_path):
     assert not read.network.training
     save_model(tmp_path / "again.pt", read, epoch=3)
     assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()
+
+
+@pytest.mark.parametrize("prefix", ["model.", "module.model.", "_orig_mod.", "model._orig_mod.", "net."])
+def test_what_wrappers_put_before_the_names_is_taken_off(prefix, capsys):
+    own = build(TINY, 3).state_dict()
+    wrapped = {prefix + key: value for key, value in own.items() if "num_batches" not in key}
+    found = without_prefix(own, wrapped | {"loss.weight": torch.ones(2)})
+    assert set(found) == {key for key in own if "num_batches" not in key}
+    assert "left out: loss.weight" in capsys.readouterr().err
+    load_weights(build(TINY, 3), found, "a.pt")  # the counters that it lacks are no reason to refuse it
+
+
+def test_a_prefix_stays_where_taking_it_off_does_not_fit():
+    own = build(TINY, 3).state_dict()
+    wrapped = {f"model.{key}": value for key, value in list(own.items())[1:]}
+    assert without_prefix(own, wrapped) is wrapped
+    other = {f"teacher.{key}": value for key, value in own.items()}
+    assert without_prefix(own, other) is other
+
+
+def test_names_that_begin_like_a_wrapper_are_left_alone():
+    network = torch.nn.Module()
+    network.model = torch.nn.Linear(2, 2)
+    own = network.state_dict()
+    assert without_prefix(own, dict(own)) == dict(own)

@@ -1,6 +1,8 @@
 """From a model's description to a network: zfnet, alexnet, any torchvision classifier; and the model file."""
 
 import inspect
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,12 @@ from zfpipe.errors import UserError, nearest
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 from zfpipe.nets import paper
+from zfpipe.progress import say
 
 OWN = {"zfnet": paper.zfnet, "alexnet": paper.alexnet}
 TORCHVISION = "torchvision:"
+# What DataParallel, Lightning and the like, and torch.compile put before the names of weights, in any order.
+WRAPPED = re.compile(r"((module|model|net|network|_orig_mod)\.)+")
 
 
 @dataclass
@@ -103,6 +108,7 @@ def load_model(path: str | Path) -> Model:
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
     """Put weights into a network. Raises UserError with the first keys that differ if they are another network's."""
     own = network.state_dict()
+    state_dict = counters_filled(own, state_dict)
     missing = [key for key in own if key not in state_dict]
     foreign = [key for key in state_dict if key not in own]
     shapes = [
@@ -114,6 +120,32 @@ def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | 
         kinds = (("it lacks", missing), ("the model has no", foreign), ("the shapes differ:", shapes))
         raise UserError(f"{path} does not fit the model: {'; '.join(_first(*kind) for kind in kinds if kind[1])}.")
     network.load_state_dict(state_dict)
+
+
+def counters_filled(own: Mapping[str, Tensor], state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add the batch counters of batch normalisation, which old files lack and nothing here reads."""
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    return counters | state_dict
+
+
+def without_prefix(own: Iterable[str], weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what wrappers put before each name (`module.`, `model.`, `_orig_mod.`), where that makes them fit `own`.
+
+    What stands beside the network in its wrapper (a loss, a teacher) is left out then, and said. Weights that fit
+    neither way come back as they are.
+    """
+    own = [key for key in own if not key.endswith("num_batches_tracked")]
+    if not own or all(key in weights for key in own):
+        return weights
+    prefixes = (key.removesuffix(own[0]) for key in weights if key.endswith(own[0]))
+    for prefix in sorted(filter(WRAPPED.fullmatch, prefixes), key=len):
+        if all(prefix + key in weights for key in own):
+            inside = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            if len(inside) < len(weights):
+                beside = [key for key in weights if not key.startswith(prefix)]
+                say(f"The weights stand under {prefix!r}; {_first('left out:', beside)}.")
+            return inside
+    return weights
 
 
 def _first(what: str, keys: list[str], shown: int = 2) -> str:

@@ -11,7 +11,7 @@ from zfpipe.data.batches import seed_for
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.checkpoint import load_state_dict
 from zfpipe.nets.initialise import initialise
-from zfpipe.nets.models import OWN, Model, build, default_size, load_model, load_weights
+from zfpipe.nets.models import OWN, Model, build, default_size, load_model, load_weights, without_prefix
 from zfpipe.progress import say
 
 MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
@@ -54,7 +54,7 @@ def given_network(spec: dict[str, Any], path: str | Path, classes: list[str]) ->
     The names are `classes` if their number fits, else class-0000 ... for as many outputs as the weights have.
     Raises UserError if the weights are another network's.
     """
-    weights = load_state_dict(path)
+    weights = _weights_for(spec, path)
     outputs = _outputs_of(spec, weights, len(classes))
     network = build(spec, outputs)
     load_weights(network, weights, path)
@@ -83,7 +83,7 @@ def model_given(path: str | Path, input_size: int) -> Model | None:
 
 def fine_tuned_network(network: nn.Module, spec: dict[str, Any], path: str | Path, classes: int) -> nn.Module:
     """Put the weights in `path` into a fresh network; its output layer stays fresh if the class counts differ."""
-    weights = load_state_dict(path)
+    weights = _weights_for(spec, path)
     if _outputs_of(spec, weights, classes) != classes:
         own = network.state_dict()
         replaced = [key for key in _output_keys(spec) if key in weights]
@@ -91,6 +91,12 @@ def fine_tuned_network(network: nn.Module, spec: dict[str, Any], path: str | Pat
         weights |= {key: own[key] for key in replaced}
     load_weights(network, weights, path)
     return network
+
+
+def _weights_for(spec: dict[str, Any], path: str | Path) -> dict[str, Tensor]:
+    """Return the weights in a file under the names that the network of `spec` gives them, where they have those."""
+    with torch.device("meta"):
+        return without_prefix(build(spec, 2).state_dict(), load_state_dict(path))
 
 
 def _outputs_of(spec: dict[str, Any], weights: dict[str, Tensor], default: int) -> int:

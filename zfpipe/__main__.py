@@ -9,6 +9,7 @@ from zfpipe.errors import UserError, nearest
 
 STAGES = {
     "photographs": "cut the photographs that ship with scikit-image and scikit-learn into a small data set",
+    "unpack": "write a published data set that comes in arrays (CIFAR, STL-10, SVHN) as an image folder",
     "check": "look at every file of a data set; write the manifest and a report",
     "pack": "decode the images once, at one size, into HDF5",
     "train": "train a network, or take given weights as they are",

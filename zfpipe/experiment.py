@@ -151,11 +151,40 @@ def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, A
         for key in ("severity", "leave_out"):
             for finding in dataset["check"][key]:
                 _one_of(f"{at}: check.{key}", finding, FINDINGS)
-    if dataset["source"] == "folder":
-        if "root" not in dataset:
-            raise UserError(f"config: {at} has source folder and no `root`; name the folder with the images.")
-        dataset["root"] = _existing(f"{at}.root", dataset["root"], "folder")
+    _check_source(at, dataset)
     return dataset
+
+
+def _check_source(at: str, dataset: dict[str, Any]) -> None:
+    """See that a source has what it needs, and that it is there; a CSV's root is its own folder by default."""
+    source = dataset["source"]
+    if source == "photographs":
+        return
+    if source == "csv":
+        if "file" not in dataset:
+            raise UserError(f"config: {at} has source csv and no `file`; name the table with path,label[,split].")
+        dataset["file"] = _existing(f"{at}.file", dataset["file"], "file")
+        dataset.setdefault("root", os.path.dirname(dataset["file"]) or ".")
+    if "root" not in dataset:
+        raise UserError(f"config: {at} has source {source} and no `root`; name the folder with the images.")
+    if dataset["download"] and source not in ("folder", "csv"):
+        dataset["root"] = os.path.expanduser(dataset["root"])
+    else:
+        dataset["root"] = _existing(f"{at}.root", dataset["root"], "folder")
+    if source not in ("folder", "csv"):
+        from zfpipe.data.published import variant_of  # here, since most configs do without
+
+        try:
+            variant_of(source, dataset.get("variant"))
+        except UserError as error:
+            raise UserError(f"config: {at}: {error}") from error
+    if "exclude" in dataset:
+        dataset["exclude"] = _existing(f"{at}.exclude", dataset["exclude"], "file")
+        if os.path.relpath(dataset["exclude"]).split(os.sep)[0] == "results":
+            raise UserError(
+                f"config: {at}.exclude is {dataset['exclude']!r}, which a run writes anew; copy it beside your config, "
+                "strike out what you want to keep, and name the copy."
+            )
 
 
 def _existing(at: str, path: str, kind: str) -> str:
@@ -216,7 +245,7 @@ def _require_text(key: Any, at: str) -> None:
     if not isinstance(key, str):
         raise UserError(
             f"config: {at or 'the top level'} has the key {key!r}, which is no text; YAML reads on, off, yes and no as "
-            "true or false, and 2024 as a number: choose a name that begins with a letter, or put it into quotes."
+            "true or false, and 2024 as a number: choose a name that begins with a letter and is none of these."
         )
 
 

@@ -121,3 +121,20 @@ def test_every_finding_stands_in_the_help_with_its_severity(capsys):
     text = capsys.readouterr().out
     for name, kind in KINDS.items():
         assert f"{name:<20} {kind.severity}" in text
+
+
+def test_a_table_and_an_exclusion_list(root, capsys):
+    table = root.parent / "labels.csv"
+    lines = [f"{split}/{name}/0.png,{name},{split}" for split in ("train", "val") for name in "ab"]
+    table.write_text("\n".join(["path,label,split", *lines, "train/b/gone.png,b,train"]))
+    assert check(root, "--source=csv", f"--file={table}") == 1
+    assert "unreadable: train/b/gone.png (No such file or directory)" in capsys.readouterr().err
+    bad = root.parent / "bad.csv"
+    bad.write_text("path\ntrain/b/gone.png\n")
+    assert check(root, "--source=csv", f"--file={table}", f"--exclude={bad}") == 0
+    assert f"2 train, 2 val; no findings, 1 excluded by {bad}" in capsys.readouterr().err
+    assert {row.class_name for row in read_manifest(root.parent / "out/manifest.csv")} == {"a", "b"}
+    assert check(root, f"--exclude={bad}") == 1
+    assert "names files that are not in the data set: train/b/gone.png" in capsys.readouterr().err
+    assert check(root, "--source=csv") == 1
+    assert "needs --file" in capsys.readouterr().err

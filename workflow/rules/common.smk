@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from snakemake.logging import logger
+from zfpipe.data.published import PUBLISHED
+from zfpipe.data.sources import WRITTEN
 from zfpipe.errors import UserError
 from zfpipe.experiment import load, packed_size
 from zfpipe.files.code import code_sha256
@@ -70,21 +72,42 @@ def dataset_of(wildcards):
     return EXPERIMENT["datasets"][wildcards.dataset]
 
 
-def has_photographs(wildcards):
-    return dataset_of(wildcards)["source"] == "photographs"
+def written_images(wildcards):
+    """The image folder that a rule writes for a source whose images are in no files; None for the others."""
+    stage = WRITTEN.get(dataset_of(wildcards)["source"])
+    return stage and f"results/data/{wildcards.dataset}/{stage}"
 
 
 def image_root(wildcards):
     """The folder that a data set's manifest speaks of."""
-    if has_photographs(wildcards):
-        return f"results/data/{wildcards.dataset}/photographs"
-    return dataset_of(wildcards)["root"]
+    return written_images(wildcards) or dataset_of(wildcards)["root"]
+
+
+def source_flags(wildcards):
+    """How the images stand below the root, as options of `zfpipe check`."""
+    dataset = dataset_of(wildcards)
+    if written_images(wildcards):
+        return flags(dataset, "exclude")
+    download = (
+        "--download" if dataset["download"] and dataset["source"] in PUBLISHED else ""
+    )
+    return f"{flags(dataset, 'source', 'file', 'variant', 'exclude')} {download}"
+
+
+def source_files(wildcards):
+    """What a check reads apart from images that stand somewhere already."""
+    dataset = dataset_of(wildcards)
+    given = [dataset[key] for key in ("file", "exclude") if key in dataset]
+    return [path for path in [written_images(wildcards)] if path] + given
 
 
 def folder_listing(wildcards):
     """Digest of the names and sizes of a folder's files: new, gone and changed images are seen, a mere touch is not."""
-    if has_photographs(wildcards):
-        return None
+    dataset = dataset_of(wildcards)
+    if written_images(wildcards) or (
+        dataset["download"] and dataset["source"] in PUBLISHED
+    ):
+        return None  # fetched, a published set has changed nothing
     root = image_root(wildcards)
     listing = sorted(
         f"{os.path.relpath(folder, root)}/{name} {os.stat(os.path.join(folder, name), follow_symlinks=False).st_size}"

@@ -16,9 +16,29 @@ rule photographs:
         "zfpipe photographs --out {output:q} {params.settings} --threads {threads} 2> >(tee -a {log:q} >&2)"
 
 
+rule unpack:
+    output:
+        directory("results/data/{dataset}/unpack"),
+    log:
+        "results/data/{dataset}/log/unpack.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    threads: 4
+    resources:
+        mem_mb=growing(4000),
+    params:
+        source=lambda wildcards: flags(dataset_of(wildcards), "source", "root"),
+        download=lambda wildcards: (
+            "--download" if dataset_of(wildcards)["download"] else ""
+        ),
+        code=code("unpack"),
+    shell:
+        "zfpipe unpack {params.source} {params.download} --out {output:q} --threads {threads} 2> >(tee -a {log:q} >&2)"
+
+
 rule check:
     input:
-        lambda wildcards: image_root(wildcards) if has_photographs(wildcards) else [],
+        source_files,
     output:
         manifest="results/data/{dataset}/check/manifest.csv",
         html=report(
@@ -38,6 +58,7 @@ rule check:
         runtime=growing(240),
     params:
         root=image_root,
+        source=source_flags,
         files=folder_listing,
         settings=lambda wildcards: flags(dataset_of(wildcards), "val_fraction"),
         policy=check_policy,
@@ -46,7 +67,7 @@ rule check:
         kept="results/data/{dataset}/log/check-report.html",
         code=code("check"),
     shell:
-        "zfpipe check --root {params.root:q} --min-size {params.least} {params.settings} {params.policy} "
+        "zfpipe check --root {params.root:q} {params.source} --min-size {params.least} {params.settings} {params.policy} "
         "--threads {threads} --out-manifest {output.manifest:q} --out-html {params.kept:q} "
         "--out-json {output.json:q} 2> >(tee -a {log:q} >&2) && cp {params.kept:q} {output.html:q}"
 

@@ -30,6 +30,7 @@ class Listing:
     files: list[Listed] = field(default_factory=list)
     folders: list[tuple[str | None, str]] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    layout: str = ""  # how it is split, for people
 
 
 def list_folder(root: Path) -> Listing:
@@ -43,7 +44,7 @@ def list_folder(root: Path) -> Listing:
             "or root/CLASS/file."
         )
     splits = _splits(root)
-    listing = Listing(splits)
+    listing = Listing(splits, layout=f"split by its folders: {', '.join(splits)}" if splits else "split by zfpipe")
     for split in splits or (None,):
         _list_classes(root, split, listing)
     if splits:

@@ -34,7 +34,7 @@ def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Poli
     return {
         "format_version": 1,
         "data_set": name,
-        "layout": f"split by its folders: {', '.join(listing.splits)}" if listing.splits else "split by zfpipe",
+        "layout": listing.layout,
         "stops": any(finding["severity"] == "error" for finding in findings) or not splits["val"]["images"],
         "files": len(checked.facts),
         "splits": splits,

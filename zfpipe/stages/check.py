@@ -1,7 +1,8 @@
 """Look at every file of a data set; write the manifest and a report (HTML and JSON).
 
-The folder is ROOT/{train,val}/CLASS/file, or ROOT/CLASS/file, which is then split by the digest of each image: copies
-stay on one side, and added images leave the others where they are. Every image is decoded to its last pixel.
+An image folder is ROOT/{train,val}/CLASS/file, or ROOT/CLASS/file, which is then split by the digest of each image:
+copies stay on one side, and added images leave the others where they are. --source csv takes a table of files, the
+other sources are published data sets as torchvision finds them below ROOT. Every image is decoded to its last pixel.
 
 Each finding has a name and a severity. An error stops the run: the report is written, the manifest is not. A warning
 is reported, an ignored finding is only listed. A file that cannot be decoded is never used, whatever the severity.
@@ -14,9 +15,10 @@ from pathlib import Path
 
 from zfpipe.data.checks import gather, look_at_all
 from zfpipe.data.findings import KINDS, parse_policy, stopping_message
-from zfpipe.data.folder import list_folder
 from zfpipe.data.manifest import SPLITS, write_manifest
 from zfpipe.data.report import as_html, as_json, facts_for_report
+from zfpipe.data.sources import LISTED, list_source
+from zfpipe.data.table import exclude, read_exclusions
 from zfpipe.errors import UserError
 from zfpipe.files.whole import write_text
 from zfpipe.progress import progress, say
@@ -27,7 +29,12 @@ __doc__ += "".join(f"  {name:<20} {kind.severity}\n" for name, kind in KINDS.ite
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `zfpipe check`."""
     add = parser.add_argument
-    add("--root", type=Path, required=True, help="image folder to look at")
+    add("--root", type=Path, required=True, help="folder that all paths start from")
+    add("--source", choices=LISTED, default="folder", help="how ROOT is laid out")
+    add("--file", type=Path, metavar="CSV", help="with --source csv: path,label or path,label,split")
+    add("--variant", metavar="NAME", help="imagenette: full, 320px or 160px; places365: large or 256")
+    add("--download", action="store_true", help="let torchvision fetch (imagenet: unpack) a published set into ROOT")
+    add("--exclude", type=Path, metavar="CSV", help="leave out the files in its column `path`")
     add("--out-manifest", type=Path, required=True, help="CSV file to write: index, split, path, class, SHA-256")
     add("--out-html", type=Path, required=True, help="report for people to write")
     add("--out-json", type=Path, required=True, help="report for programs to write")
@@ -45,7 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--val-fraction is {arguments.val_fraction:g}; it must lie between 0 and 1.")
     if arguments.threads < 1:
         raise UserError(f"--threads is {arguments.threads}; it must be 1 or more.")
-    listing = list_folder(arguments.root)
+    given = arguments
+    listing = list_source(given.source, given.root, given.file, given.download, given.variant)
+    excluded = exclude(listing, read_exclusions(given.exclude), str(given.exclude)) if given.exclude else []
     facts = look_at_all(arguments.root, listing.files, arguments.min_size, arguments.threads)
     facts = list(progress(facts, "check", "files", len(listing.files)))
     checked = gather(listing, facts, policy, arguments.val_fraction)
@@ -57,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_manifest(arguments.out_manifest, checked.rows)
     counts = ", ".join(f"{report['splits'][split]['images']} {split}" for split in SPLITS)
     found = ", ".join(f"{finding['name']} {finding['count']}" for finding in report["findings"]) or "no findings"
+    found += f", {len(excluded)} excluded by {given.exclude}" if excluded else ""
     say(f"check: {len(report['classes'])} classes, {counts}; {found}; report {arguments.out_html}")
 
 

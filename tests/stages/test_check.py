@@ -87,6 +87,9 @@ def test_severities_and_leaving_out(root):
         (["--leave-out", "truncate"], "did you mean 'truncated'"),
         (["--val-fraction", "1.5"], "--val-fraction is 1.5; it must lie between 0 and 1"),
         (["--threads", "0"], "--threads is 0"),
+        (["--threshold", "blured=3"], "did you mean 'blurred'"),
+        (["--threshold", "near-duplicate=17"], "near-duplicate takes a number from 0 to 16; the default is 4"),
+        (["--threshold", "blurred=much"], "blurred takes a number of 0 or more; the default is 10"),
         (["--min-size", "31"], "too-small: train/a/0.png (40 x 30 pixels, less than 31)"),
     ],
 )
@@ -120,7 +123,8 @@ def test_every_finding_stands_in_the_help_with_its_severity(capsys):
         main(["check", "--help"])
     text = capsys.readouterr().out
     for name, kind in KINDS.items():
-        assert f"{name:<20} {kind.severity}" in text
+        limit = "" if kind.threshold is None else f"{kind.threshold:g}"
+        assert f"{name:<20} {kind.severity:<9} {limit}".rstrip() in text
 
 
 def test_a_table_and_an_exclusion_list(root, capsys):

@@ -129,9 +129,9 @@ def least_size(wildcards):
 def check_policy(wildcards):
     check = dataset_of(wildcards)["check"]
     severity = [f"{name}={level}" for name, level in check["severity"].items()]
-    return flags(
-        {"severity": severity, "leave_out": check["leave_out"]}, "severity", "leave_out"
-    )
+    threshold = [f"{name}={number}" for name, number in check["thresholds"].items()]
+    policy = check | {"severity": severity, "threshold": threshold}
+    return flags(policy, "severity", "leave_out", "threshold")
 
 
 def packed(split):

@@ -13,7 +13,9 @@ from zfpipe.data.decode import Undecodable, decode
 from zfpipe.data.findings import KINDS, Entry, Policy
 from zfpipe.data.folder import Listed, Listing, divide
 from zfpipe.data.manifest import SPLITS, Row, number
+from zfpipe.data.measures import Measures, measure
 from zfpipe.data.names import is_utf8
+from zfpipe.data.oddities import class_counts, of_balance, of_looks, of_near_copies
 from zfpipe.data.ordered import ordered_map
 
 
@@ -28,6 +30,7 @@ class Facts:
     size: tuple[int, int] = (0, 0)  # width, height
     format: str = ""
     mode: str = ""
+    looks: Measures | None = None
 
 
 @dataclass(frozen=True)
@@ -70,25 +73,31 @@ def look(root: Path, listed: Listed, min_size: int = 0) -> Facts:
         image.size,
         decoded.format,
         decoded.mode,
+        measure(image),
     )
 
 
 def gather(listing: Listing, facts: list[Facts], policy: Policy, val_fraction: float) -> Checked:
     """Turn facts into findings and manifest rows.
 
-    Bad files go first, then copies, then (where zfpipe splits) the split is made of what is left, then classes are
-    looked at: so each step sees only what would be used.
+    Bad files go first, then copies, then (where zfpipe splits) the split is made of what is left, then come near
+    duplicates and classes: so each step sees only what would be used.
     """
     findings: dict[str, list[Entry]] = defaultdict(list)
-    for name, entries in _of_files(listing, facts).items():
-        findings[name] += entries
+    for found in (_of_files(listing, facts), of_looks(facts, policy.thresholds)):
+        for name, entries in found.items():
+            findings[name] += entries
     kept = _without(facts, findings, policy)
     for name, entries in _of_copies(kept).items():
         findings[name] += entries
     kept = _without(kept, findings, policy)
     sides = _sides(listing, kept, val_fraction)
+    for name, entries in of_near_copies(kept, sides, policy.thresholds).items():
+        findings[name] += entries
+    kept = _without(kept, findings, policy)
     for name, entries in _of_classes(listing, kept, sides).items():
         findings[name] += entries
+    findings["class-imbalance"] += of_balance(class_counts(kept, sides), policy.thresholds["class-imbalance"])
     kept = _without(kept, findings, policy)
     rows = number((sides[f.listed.path], f.listed.path, f.listed.class_name, f.sha256) for f in kept)
     return Checked({name: findings[name] for name in KINDS if findings[name]}, rows, facts)

@@ -1,5 +1,6 @@
 """Everything that a check can find: a name, what it means, whether it stops the run, what to do about it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ class Kind:
     severity: str
     meaning: str
     unusable: bool = False
+    threshold: float | None = None  # what the config can change, and why it is what it is
+    reason: str = ""
 
 
 KINDS = {
@@ -45,7 +48,77 @@ KINDS = {
     "other-colour-space": Kind("warning", "Neither RGB, grey nor CMYK (YCbCr, Lab, HSV)."),
     "exif-rotation": Kind("warning", "The camera was turned; the pixels are stored lying on their side or mirrored."),
     "animated": Kind("warning", "Several frames or pages in one file."),
+    "wrong-type": Kind("warning", "The name says one image format, the content is another; it is read as what it is."),
+    "near-leakage": Kind(
+        "warning", "Near duplicates stand in train and in val. Leaving out removes the train ones (see near-duplicate)."
+    ),
+    "near-duplicate": Kind(
+        "warning",
+        "Images on one side that look alike: the same picture at another size, quality or brightness. Leaving out "
+        "keeps the first of each group.",
+        threshold=4,
+        reason="Bits of 64 in which two perceptual hashes differ at most. Recompressed or resized copies differ in 0 "
+        "to 2 bits, different photographs in about 32; among 100,000 random hashes no pair is this near.",
+    ),
+    "near-blank": Kind(
+        "warning",
+        "Almost one colour: nothing to see.",
+        threshold=4,
+        reason="Standard deviation of the grey values 0 to 255. Sensor noise and JPEG blocks alone make 1 to 3.",
+    ),
+    "very-dark": Kind(
+        "warning",
+        "Almost black.",
+        threshold=12,
+        reason="Mean grey value, 0 to 255. A lens cap gives 0 to 10; a night sky full of stars 15 to 25.",
+    ),
+    "very-bright": Kind(
+        "warning",
+        "Almost white.",
+        threshold=243,
+        reason="Mean grey value, 0 to 255: as far from white as very-dark is from black. Drawings on white paper can "
+        "reach it.",
+    ),
+    "low-contrast": Kind(
+        "warning",
+        "All its tones lie close together: fog, or a fault of the exposure.",
+        threshold=32,
+        reason="Grey levels that hold 98 % of the pixels: an eighth of the scale. Ordinary photographs use 130 to 250.",
+    ),
+    "blurred": Kind(
+        "warning",
+        "Out of focus, or blown up from a smaller image.",
+        threshold=10,
+        reason="Variance of the Laplacian at a shorter side of 256 pixels. Sharp photographs have 200 to 5000; a "
+        "blur of 2 pixels (sigma) leaves 3 to 18.",
+    ),
+    "odd-shape": Kind(
+        "warning",
+        "Very long: the centre square, which is all that is used, shows little of it.",
+        threshold=3,
+        reason="Longer side over shorter side. Above 3 more than two thirds of the image are cut off; panoramas "
+        "begin at 2.",
+    ),
+    "odd-size": Kind(
+        "warning",
+        "Much smaller or larger than the others: a thumbnail or a scan among photographs.",
+        threshold=4,
+        reason="How many times the shorter side differs from the median one. Cameras and web sizes vary by 2 to 3.",
+    ),
+    "grey-as-rgb": Kind(
+        "warning",
+        "Stored with three channels that are all the same: no colour in it.",
+        threshold=4,
+        reason="Largest difference between the channels of a pixel, in levels. JPEG's rounding makes up to 3.",
+    ),
+    "class-imbalance": Kind(
+        "warning",
+        "The smallest and the largest class to train on differ much; a network learns to prefer the large ones.",
+        threshold=10,
+        reason="Images of the largest class over those of the smallest. ImageNet's own classes differ by 1.8.",
+    ),
 }
+THRESHOLDS = {name: kind.threshold for name, kind in KINDS.items() if kind.threshold is not None}
 
 
 @dataclass(frozen=True)
@@ -63,6 +136,7 @@ class Policy:
 
     severities: dict[str, str] = field(default_factory=dict)
     leave_out: frozenset[str] = frozenset()
+    thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
 
     def severity(self, name: str) -> str:
         """Return 'error', 'warning', 'ignore', or 'left out'."""
@@ -75,8 +149,8 @@ class Policy:
         return name in self.leave_out or KINDS[name].unusable
 
 
-def parse_policy(severities: Iterable[str], leave_out: Iterable[str]) -> Policy:
-    """Read NAME=SEVERITY settings and the names to leave out.
+def parse_policy(severities: Iterable[str], leave_out: Iterable[str], thresholds: Iterable[str] = ()) -> Policy:
+    """Read NAME=SEVERITY and NAME=NUMBER settings and the names to leave out.
 
     Raises UserError for an unknown name or severity, with the nearest legal one.
     """
@@ -91,7 +165,23 @@ def parse_policy(severities: Iterable[str], leave_out: Iterable[str]) -> Policy:
     leave_out = frozenset(leave_out)
     for name in sorted(leave_out):
         require_one_of("--leave-out", name, KINDS)
-    return Policy(chosen, leave_out)
+    return Policy(chosen, leave_out, THRESHOLDS | dict(map(_threshold, thresholds)))
+
+
+def _threshold(setting: str) -> tuple[str, float]:
+    name, _, number = setting.partition("=")
+    require_one_of("--threshold names a finding that", name, THRESHOLDS)
+    low, high = {"near-duplicate": (0, 16), "grey-as-rgb": (0, 32)}.get(name, (0, math.inf))
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1
+    if not low <= value <= high or (name == "near-duplicate" and value % 1):
+        limits = f"from 0 to {high:g}" if high < math.inf else "of 0 or more"
+        raise UserError(
+            f"--threshold {setting!r}: {name} takes a number {limits}; the default is {THRESHOLDS[name]:g}."
+        )
+    return name, value
 
 
 def conversion(name: str) -> str:

@@ -6,7 +6,7 @@ other sources are published data sets as torchvision finds them below ROOT. Ever
 
 Each finding has a name and a severity. An error stops the run: the report is written, the manifest is not. A warning
 is reported, an ignored finding is only listed. A file that cannot be decoded is never used, whatever the severity.
-The findings and their severities:
+The findings, their severities and thresholds:
 
 """
 
@@ -23,7 +23,10 @@ from zfpipe.errors import UserError
 from zfpipe.files.whole import write_text
 from zfpipe.progress import progress, say
 
-__doc__ += "".join(f"  {name:<20} {kind.severity}\n" for name, kind in KINDS.items())
+__doc__ += "".join(
+    f"  {name:<20} {kind.severity:<9} {'' if kind.threshold is None else format(kind.threshold, 'g')}".rstrip() + "\n"
+    for name, kind in KINDS.items()
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--val-fraction", type=float, default=0.2, help="share of each class for val, where zfpipe splits")
     add("--severity", nargs="*", action="extend", metavar="NAME=LEVEL", help="make a finding error, warning or ignore")
     add("--leave-out", nargs="*", action="extend", metavar="NAME", help="leave the bad files of these findings out")
+    add("--threshold", nargs="*", action="extend", metavar="NAME=NUMBER", help="where a finding begins (table above)")
     add("--threads", type=int, default=1, help="images decoded at the same time")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write report and manifest. Raises UserError, and writes no manifest, if a finding of severity error is there."""
-    policy = parse_policy(arguments.severity or (), arguments.leave_out or ())
+    policy = parse_policy(arguments.severity or (), arguments.leave_out or (), arguments.threshold or ())
     if not 0 < arguments.val_fraction < 1:
         raise UserError(f"--val-fraction is {arguments.val_fraction:g}; it must lie between 0 and 1.")
     if arguments.threads < 1:

@@ -123,7 +123,7 @@ def test_splits_that_do_not_fit(packed):
         check_splits(7, packed, packed)
     other = InMemory(packed)
     other.classes = ["a"]
-    with pytest.raises(UserError, match=r"4 classes at 6 px.*1 at 6 px"):
+    with pytest.raises(UserError, match=r"4 classes at 6 px.*1 classes at 6 px"):
         check_splits(6, packed, other)
     other.images = other.images[:0]
     with pytest.raises(UserError, match="validation split holds no images"):

@@ -44,7 +44,7 @@ def time_limit():
 
 
 def test_what_went_in_comes_out(path):
-    expected = IMAGES.tobytes(), [0, 1, 1, 1], CLASSES, PATHS, "val", 8, "ab" * 32
+    expected = IMAGES.tobytes(), [0, 1, 1, 1], CLASSES, PATHS, "val", (8, 8), "ab" * 32
     assert everything(path) == expected
     with open_packed(path) as packed:
         assert packed.labels.dtype == np.int64
@@ -137,3 +137,15 @@ def test_ordered_map_raises_for_the_first_bad_item():
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.mark.parametrize(("size", "channels"), [((6, 9), 3), (7, 1), ((5, 4), 6)])
+def test_images_of_any_shape_and_channels(tmp_path, size, channels):
+    height, width = size if isinstance(size, tuple) else (size, size)
+    images = np.random.default_rng(1).integers(0, 256, (3, height, width, channels), dtype=np.uint8)
+    facts = FACTS | {"size": size, "channels": channels}
+    write_packed(tmp_path / "a.h5", images, [0, 1, 0], ["x", "y", "z"], CLASSES, **facts)
+    with open_packed(tmp_path / "a.h5") as packed:
+        assert (packed.size, packed.channels) == ((height, width), channels)
+        assert np.array_equal(packed.read(0, 3), images)
+        assert np.array_equal(packed.read_rows([2, 0]), images[[2, 0]])

@@ -67,7 +67,7 @@ def test_centre_crop_is_the_one_of_the_other_stages(packed, size):
 
 
 def test_centre_crop_of_too_small_an_image_says_both_sizes():
-    with pytest.raises(UserError, match=r"6x6 px and the network's input is 7"):
+    with pytest.raises(UserError, match=r"6 px and the network's input is 7"):
         centre_crop(images(1, 6), 7)
 
 
@@ -162,3 +162,24 @@ def test_the_images_given_are_left_alone():
 def test_a_wrong_augmentation_is_one_sentence(settings, words):
     with pytest.raises(UserError, match=words):
         Augmentation(**settings)
+
+
+@pytest.mark.parametrize("crops", ["ten", "random", "centre"])
+def test_crops_of_a_non_square_input_lie_in_the_image_and_mean_goes_with_them(crops):
+    """The mean image is the image itself: wherever the crop lies, nothing is left."""
+    image = torch.arange(5 * 20 * 31).reshape(5, 20, 31).remainder(251).to(torch.uint8)
+    images, std = image.expand(40, -1, -1, -1), torch.ones(5, 1, 1)
+    found = augment(images, (14, 9), image.float(), std, Augmentation(crops=crops), torch.Generator().manual_seed(0))
+    assert found.shape == (40, 5, 14, 9)
+    assert not found.any()
+
+
+def test_a_turn_of_a_non_square_image_keeps_pixels_square():
+    """A disc stays a disc: turned and not scaled, it covers as many pixels down as across."""
+    down, across = torch.meshgrid(torch.arange(40.0), torch.arange(80.0), indexing="ij")
+    disc = ((down - 19.5) ** 2 + (across - 39.5) ** 2 < 100).mul(255).to(torch.uint8).expand(8, 1, 40, 80)
+    how = Augmentation(crops="centre", rotation=90)
+    zero, one = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    found = augment(disc, (28, 30), zero, one, how, torch.Generator().manual_seed(0)) > 127
+    assert found.any(3).sum(2).flatten().tolist() == pytest.approx([20] * 8, abs=1)
+    assert found.any(2).sum(2).flatten().tolist() == pytest.approx([20] * 8, abs=1)

@@ -100,7 +100,7 @@ def test_a_model_file_gives_the_same_activations(tmp_path):
     images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
     assert torch.equal(read.normalise(images), model.normalise(images))
     assert read.sha256() == model.sha256()
-    assert (read.classes, read.packed_size, read.input_size) == (["a", "b", "c"], 70, 64)
+    assert (read.classes, read.packed_size, read.input_size) == (["a", "b", "c"], (70, 70), (64, 64))
     assert not read.network.training
     save_model(tmp_path / "again.pt", read, epoch=3)
     assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()

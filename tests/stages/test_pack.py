@@ -52,7 +52,7 @@ def test_it_equals_a_slow_plain_version(root, split):
         assert packed.paths == [row.path for row in rows]
         assert packed.classes == ["a", "b", "c\n,"]
         assert [packed.classes[label] for label in packed.labels] == [row.class_name for row in rows]
-        assert (packed.split, packed.size, packed.manifest_sha256) == (split, 24, split_sha256(rows))
+        assert (packed.split, packed.size, packed.manifest_sha256) == (split, (24, 24), split_sha256(rows))
 
 
 def test_the_bytes_are_the_same_for_1_and_3_threads(root):
@@ -93,7 +93,7 @@ def test_a_missing_or_damaged_manifest_is_named(root, capsys):
 
 def test_impossible_numbers_are_refused(root, capsys):
     fails(root, capsys, "--size is 0", size=0)
-    fails(root, capsys, "--threads 0", threads=0)
+    fails(root, capsys, "--threads is 0", threads=0)
 
 
 def test_a_split_without_images_is_refused(root, capsys):

@@ -34,7 +34,7 @@ def test_it_writes_model_metrics_curves_and_the_epochs_asked_for(five):
     model = load_model(five / "model.pt")
     assert model.classes == ["r", "g", "b"]
     assert model.mean.shape == (3, 48, 48)
-    assert model.packed_size == 52
+    assert model.packed_size == (52, 52)
     rows = rows_of(five)
     assert list(rows[0]) == COLUMNS
     assert [row["epoch"] for row in rows] == list("12345")

@@ -1,6 +1,7 @@
 """Batches of packed images in a seeded order, from memory or straight from the packed file; their mean and spread."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfpipe.data.sizes import Size, fits, size_name
 from zfpipe.errors import UserError
 
 Item = TypeVar("Item")
@@ -18,7 +20,8 @@ CHUNK = 256  # images read at a time when a whole split is walked
 class Images(Protocol):
     """What batches need of a packed split (`zfpipe.data.packed`)."""
 
-    size: int
+    size: Size  # (height, width)
+    channels: int
     classes: list[str]
 
     def __len__(self) -> int: ...
@@ -27,11 +30,11 @@ class Images(Protocol):
 
 
 class InMemory:
-    """A packed split held in memory, (N, P, P, 3) uint8."""
+    """A packed split held in memory, (N, H, W, C) uint8."""
 
     def __init__(self, packed: Images):
-        self.size, self.classes = packed.size, packed.classes
-        self.images = np.empty((len(packed), packed.size, packed.size, 3), np.uint8)
+        self.size, self.channels, self.classes = packed.size, packed.channels, packed.classes
+        self.images = np.empty((len(packed), *packed.size, packed.channels), np.uint8)
         for start in range(0, len(packed), CHUNK):
             self.images[start : start + CHUNK] = packed.read(start, min(start + CHUNK, len(packed)))
 
@@ -39,36 +42,40 @@ class InMemory:
         return len(self.images)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return images start..stop, (n, P, P, 3) uint8."""
+        """Return images start..stop, (n, H, W, C) uint8."""
         return self.images[start:stop]
 
     def read_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Return the images of `rows`, (n, P, P, 3) uint8."""
+        """Return the images of `rows`, (n, H, W, C) uint8."""
         return self.images[rows]
 
 
 def in_memory_if_it_fits(packed: Images, gigabytes: float) -> Images:
     """Return the split in memory if its pixels take at most `gigabytes` (1e9 bytes), else as it is."""
-    fits = len(packed) * packed.size**2 * 3 <= gigabytes * 1e9
-    return InMemory(packed) if fits else packed
+    small = len(packed) * math.prod(packed.size) * packed.channels <= gigabytes * 1e9
+    return InMemory(packed) if small else packed
 
 
-def check_splits(input_size: int, train: Images | None, val: Images) -> None:
+def check_splits(input_size: int | Size, train: Images | None, val: Images) -> None:
     """Raise UserError unless both splits hold images, at least as large as the input (pixels), of the same classes."""
     for name, split in (("training", train), ("validation", val)):
         if split is None:
             continue
         if len(split) == 0:
             raise UserError(f"The {name} split holds no images; at least one is needed.")
-        if split.size < input_size:
+        if not fits(input_size, split.size):
             raise UserError(
-                f"The packed {name} images are {split.size} px and model.input_size is {input_size}; "
-                f"pack them at {input_size} px or more, or choose a smaller input."
+                f"The packed {name} images are {size_name(split.size)} px and model.input_size is "
+                f"{size_name(input_size)}; pack them at {size_name(input_size)} px or more, or choose a smaller input."
             )
-    if train and (train.size, train.classes) != (val.size, val.classes):
+    if train and (train.size, train.channels, train.classes) != (val.size, val.channels, val.classes):
+        held = (
+            f"{len(split.classes)} classes at {size_name(split.size)} px and {split.channels} channels"
+            for split in (train, val)
+        )
         raise UserError(
-            f"The two splits do not belong together: training has {len(train.classes)} classes at {train.size} px, "
-            f"validation {len(val.classes)} at {val.size} px; pack both from one manifest at one size."
+            f"The two splits do not belong together: training has {next(held)}, validation {next(held)}; "
+            "pack both from one manifest at one size."
         )
 
 
@@ -86,7 +93,7 @@ def shuffled(count: int, seed: int) -> np.ndarray:
 def batches(
     images: Images, labels: np.ndarray, order: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (images (B, 3, P, P) uint8, labels (B) int64) in `order`; the last batch holds what is left.
+    """Yield (images (B, C, H, W) uint8, labels (B) int64) in `order`; the last batch holds what is left.
 
     One batch is read ahead in a thread.
     """
@@ -105,21 +112,21 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def pixel_mean(images: Images) -> np.ndarray:
-    """Return the mean image (3, P, P) float32 of a split, in pixel values 0..255 (paper, section 3)."""
-    total = np.zeros((images.size, images.size, 3), np.int64)
+    """Return the mean image (C, H, W) float32 of a split, in pixel values 0..255 (paper, section 3)."""
+    total = np.zeros((*images.size, images.channels), np.int64)
     for block in _blocks(images):
         total += block.sum(0, dtype=np.int64)  # integers: the same sum whatever the block
     return (total / len(images)).transpose(2, 0, 1).astype(np.float32)
 
 
 def channel_mean_and_std(images: Images) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each channel, (3, 1, 1) float32 each, in pixel values 0..255."""
+    """Return mean and standard deviation of each channel, (C, 1, 1) float32 each, in pixel values 0..255."""
     values = np.arange(256)
-    counts = sum(_histogram(block) for block in _blocks(images))  # (3, 256)
-    number = len(images) * images.size**2
+    counts = sum(_histogram(block) for block in _blocks(images))  # (C, 256)
+    number = len(images) * math.prod(images.size)
     mean = counts @ values / number
     variance = (counts * (values - mean[:, None]) ** 2).sum(1) / number
-    return mean.reshape(3, 1, 1).astype(np.float32), np.sqrt(variance).reshape(3, 1, 1).astype(np.float32)
+    return mean.reshape(-1, 1, 1).astype(np.float32), np.sqrt(variance).reshape(-1, 1, 1).astype(np.float32)
 
 
 def _batch(images: Images, labels: np.ndarray, rows: np.ndarray, device) -> tuple[Tensor, Tensor]:
@@ -133,4 +140,4 @@ def _blocks(images: Images) -> Iterator[np.ndarray]:
 
 
 def _histogram(block: np.ndarray) -> np.ndarray:
-    return np.stack([np.bincount(block[..., channel].ravel(), minlength=256) for channel in range(3)])
+    return np.stack([np.bincount(block[..., channel].ravel(), minlength=256) for channel in range(block.shape[-1])])

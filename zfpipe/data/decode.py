@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from zfpipe.data.sizes import Size, pair
 from zfpipe.errors import UserError
 
 Image.init()  # all plugins now: Pillow loads them on first need, which is not safe in several threads at once
@@ -104,13 +105,14 @@ def square(image: Image.Image, size: int) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
-def centre_crop(array: np.ndarray, size: int) -> np.ndarray:
-    """Cut the centre `size` x `size` square from an array (..., H, W, C), as a view."""
+def centre_crop(array: np.ndarray, size: int | Size) -> np.ndarray:
+    """Cut the centre of `size` (one side, or height and width) from an array (..., H, W, C), as a view."""
     height, width = array.shape[-3:-1]
-    if size > min(height, width):
-        raise ValueError(f"cannot cut {size} x {size} from {height} x {width}")
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    return array[..., top : top + size, left : left + size, :]
+    down, across = pair(size)
+    if down > height or across > width:
+        raise ValueError(f"cannot cut {down} x {across} from {height} x {width}")
+    top, left = round((height - down) / 2), round((width - across) / 2)
+    return array[..., top : top + down, left : left + across, :]
 
 
 def _open(file: BinaryIO) -> Image.Image:

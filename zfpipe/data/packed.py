@@ -1,22 +1,24 @@
 """A packed split: the images of one split at one size, decoded once, in one HDF5 file."""
 
 import contextlib
+import math
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from zfpipe.data.sizes import Size, pair, shortest
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
-from zfpipe.files.validate import attribute, naming_damage, opened
+from zfpipe.files.validate import attribute, naming_damage, opened, require
 
 
 class Packed:
     """A packed split opened for reading; row i is image_index i of its split's manifest.
 
-    labels (N,) int64, paths and classes lists of str, split 'train' or 'val', size their side in pixels,
-    manifest_sha256 the digest that names the split.
+    labels (N,) int64, paths and classes lists of str, split 'train' or 'val', size (height, width) in pixels,
+    channels of each image, manifest_sha256 the digest that names the split.
     """
 
     def __init__(self, file):
@@ -26,21 +28,22 @@ class Packed:
         self.classes: list[str] = hdf5.names(file, "classes")
         self.split = hdf5.text(attribute(file, "split"))
         self.manifest_sha256 = hdf5.text(attribute(file, "manifest_sha256"))
-        self.size = int(attribute(file, "size"))
+        self.size: Size = pair(np.asarray(attribute(file, "size")).tolist())
+        self.channels: int = _channels(file, self.size, len(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return images start to stop, (n, H, W, 3) uint8; stop may lie past the end.
+        """Return images start to stop, (n, H, W, C) uint8; stop may lie past the end.
 
         Raises UserError, naming the file, if an image's checksum does not match.
         """
         return hdf5.get(self._file, "images", slice(start, stop))
 
     def read_rows(self, rows: Sequence[int]) -> np.ndarray:
-        """Return the images at `rows`, in that order, (n, H, W, 3) uint8. Sorted rows read fastest."""
-        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        """Return the images at `rows`, in that order, (n, H, W, C) uint8. Sorted rows read fastest."""
+        images = np.empty((len(rows), *self.size, self.channels), np.uint8)
         for place, row in enumerate(rows):
             if not 0 <= row < len(self):
                 raise IndexError(f"row {row} of {len(self)} images")
@@ -68,21 +71,27 @@ def write_packed(
     classes: list[str],
     *,
     split: str,
-    size: int,
+    size: int | Size,
     manifest_sha256: str,
+    channels: int = 3,
 ) -> None:
-    """Write a packed split whole, from images (H, W, 3) uint8 that come one by one in the order of the rows.
+    """Write a packed split whole, from images (H, W, C) uint8 that come one by one in the order of the rows.
 
     One image a chunk: training reads them in any order.
     """
     if not paths:
         raise UserError(f"Cannot write {path}: the split {split!r} holds no image.")
-    _require_room(Path(path), len(paths) * size * size * 3)
-    attributes = {"classes": classes, "split": split, "size": size, "manifest_sha256": manifest_sha256}
+    _require_room(Path(path), len(paths) * math.prod(pair(size)) * channels)
+    attributes = {
+        "classes": classes,
+        "split": split,
+        "size": np.array(shortest(size)),
+        "manifest_sha256": manifest_sha256,
+    }
     with hdf5.writing(path, "packed", **attributes) as file:
         hdf5.put(file, "label", np.asarray(labels, np.int32))
         hdf5.put(file, "path", paths)
-        shape = (size, size, 3)
+        shape = (*pair(size), channels)
         rows = hdf5.allocate(file, "images", (len(paths), *shape), np.uint8, chunks=(1, *shape))
         came = 0
         for image in images:
@@ -90,6 +99,13 @@ def write_packed(
             came += 1
         if came != len(paths):
             raise ValueError(f"{came} images came for {len(paths)} rows")
+
+
+def _channels(file, size: Size, count: int) -> int:
+    require("images" in file, file, "images", "is missing")
+    shape = file["images"].shape
+    require(shape[:3] == (count, *size) and len(shape) == 4, file, "images", f"has shape {shape}")
+    return int(shape[3])
 
 
 def _require_room(path: Path, needed: int) -> None:

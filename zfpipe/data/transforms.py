@@ -1,6 +1,6 @@
 """Crops and augmentation of whole batches on tensors (paper, section 3): no loop over images.
 
-Images come packed: uint8 squares of side P. The network takes squares of side S <= P.
+Images come packed, uint8 (C, P, Q). The network takes a crop of (H, W), no larger. A size may be one number: a square.
 """
 
 import math
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zfpipe.data.sizes import Size, pair, size_name
 from zfpipe.errors import UserError, require_one_of
 
 CROPS = ("ten", "random", "centre")
@@ -50,37 +51,39 @@ class Augmentation:
         return self.scale_range != (1.0, 1.0) or self.rotation > 0
 
 
-def centre_crop(images: Tensor, size: int) -> Tensor:
-    """Return the central squares (..., size, size) of tensors (..., H, W): those of `decode.centre_crop`.
+def centre_crop(images: Tensor, size: int | Size) -> Tensor:
+    """Return the central crops (..., *size) of tensors (..., H, W): those of `decode.centre_crop`.
 
     Raises UserError if the images are smaller than `size`.
     """
     height, width = images.shape[-2:]
-    if min(height, width) < size:
+    down, across = pair(size)
+    if height < down or width < across:
         raise UserError(
-            f"The images are {width}x{height} px and the network's input is {size}; "
-            f"pack them at {size} px or more, or choose a smaller model.input_size."
+            f"The images are {size_name((height, width))} px and the network's input is {size_name(size)}; "
+            f"pack them at {size_name(size)} px or more, or choose a smaller model.input_size."
         )
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    return images[..., top : top + size, left : left + size]
+    top, left = round((height - down) / 2), round((width - across) / 2)
+    return images[..., top : top + down, left : left + across]
 
 
 def augment(
-    images: Tensor, size: int, mean: Tensor, std: Tensor, how: Augmentation, generator: torch.Generator
+    images: Tensor, size: int | Size, mean: Tensor, std: Tensor, how: Augmentation, generator: torch.Generator
 ) -> Tensor:
-    """Return network inputs (B, 3, S, S) float32 from packed images (B, 3, P, P) uint8.
+    """Return network inputs (B, C, *size) float32 from packed images (B, C, P, Q) uint8.
 
-    `mean`, (3, P, P) or (3, 1, 1), is subtracted at its own pixels, before an image is moved or flipped; `std`,
-    (3, 1, 1), divides. Both are in pixel values 0..255. Draws come from `generator` alone, on the CPU, so they are
+    `mean`, (C, P, Q) or (C, 1, 1), is subtracted at its own pixels, before an image is moved or flipped; `std`,
+    (C, 1, 1), divides. Both are in pixel values 0..255. Draws come from `generator` alone, on the CPU, so they are
     the same on every device.
     """
-    count, device = len(images), images.device
-    steps = FINE_STEPS if how.warps else images.shape[-1] - size
+    count, device, size, packed = len(images), images.device, pair(size), tuple(images.shape[-2:])
+    room = tuple(whole - part for whole, part in zip(packed, size, strict=True))
+    steps = (FINE_STEPS, FINE_STEPS) if how.warps else room
     top, left, flip = (draw.to(device) for draw in _places(count, steps, how.crops, generator))
-    gain = _gains(count, how, generator)
+    gain = _gains(count, images.shape[1], how, generator)
     if how.warps:
         scale, angle = _scales_and_angles(count, how, generator)
-        grid = _grid(top / steps, left / steps, flip, scale, angle, images.shape[-1], size, device)
+        grid = _grid(top / FINE_STEPS, left / FINE_STEPS, flip, scale, angle, packed, size, device)
         inputs = _brightened(images, gain).sub_(mean).div_(std)
         # Reflected borders: a black or grey wedge would be the strongest edge of many images.
         return functional.grid_sample(inputs, grid, "bilinear", "reflection", align_corners=False)
@@ -92,31 +95,35 @@ def augment(
     return inputs
 
 
-def cut(images: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
-    """Return from each image (B, C, P, P) the square of side `size` at its own `top`, `left` (B)."""
-    windows = images.unfold(2, size, 1).unfold(3, size, 1)  # (B, C, P-S+1, P-S+1, S, S), a view
+def cut(images: Tensor, top: Tensor, left: Tensor, size: int | Size) -> Tensor:
+    """Return from each image (B, C, P, Q) the crop of `size` at its own `top`, `left` (B)."""
+    down, across = pair(size)
+    windows = images.unfold(2, down, 1).unfold(3, across, 1)  # (B, C, P-h+1, Q-w+1, h, w), a view
     return windows[torch.arange(len(images), device=images.device), :, top, left]
 
 
-def _places(count: int, steps: int, crops: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw top, left (B) in 0..steps and flip (B) bool."""
+def _places(count: int, steps: Size, crops: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw top, left (B), each in 0..its steps, and flip (B) bool."""
     if crops == "centre":
-        middle = torch.full((count,), round(steps / 2))
-        return middle, middle, torch.zeros(count, dtype=torch.bool)
+        top, left = (torch.full((count,), round(most / 2)) for most in steps)
+        return top, left, torch.zeros(count, dtype=torch.bool)
     flip = torch.randint(2, (count,), generator=generator).bool()
     if crops == "random":
-        places = torch.randint(steps + 1, (count, 2), generator=generator)
+        drawn = torch.rand((count, 2), generator=generator, dtype=torch.float64)
+        places = (drawn * (torch.tensor(steps) + 1)).long()
     else:
         chosen = torch.randint(len(FIVE_PLACES), (count,), generator=generator)
-        places = (torch.tensor(FIVE_PLACES)[chosen] * steps / 2).round().long()  # half to even, as round() does
+        places = (
+            (torch.tensor(FIVE_PLACES)[chosen] * torch.tensor(steps) / 2).round().long()
+        )  # half to even, as round() does
     return places[:, 0], places[:, 1], flip
 
 
-def _gains(count: int, how: Augmentation, generator: torch.Generator) -> Tensor | None:
+def _gains(count: int, channels: int, how: Augmentation, generator: torch.Generator) -> Tensor | None:
     if not (how.brightness or how.colour):
         return None
     together = 1 + how.brightness * _uniform((count, 1, 1, 1), generator)
-    apart = 1 + how.colour * _uniform((count, 3, 1, 1), generator)
+    apart = 1 + how.colour * _uniform((count, channels, 1, 1), generator)
     return together * apart
 
 
@@ -140,13 +147,13 @@ def _brightened(images: Tensor, gain: Tensor | None) -> Tensor:
 
 
 def _grid(
-    down: Tensor, right: Tensor, flip: Tensor, scale: Tensor, angle: Tensor, packed: int, size: int, device
+    down: Tensor, right: Tensor, flip: Tensor, scale: Tensor, angle: Tensor, packed: Size, size: Size, device
 ) -> Tensor:
-    """Return sampling places (B, S, S, 2), x before y, in -1..1 of the packed image."""
-    reach = (scale * size / packed).to(device)  # half the crop's side, in half sides of the packed image
-    room = (1 - reach).clamp(min=0)
+    """Return sampling places (B, h, w, 2), x before y, in -1..1 of the packed image."""
+    scale, cos, sin = scale.to(device), angle.cos().to(device), angle.sin().to(device)
     mirror = 1 - 2 * flip.float()
-    cos, sin = reach * angle.cos().to(device), reach * angle.sin().to(device)
-    x = torch.stack([cos * mirror, -sin, (2 * right - 1) * room], 1)
-    y = torch.stack([sin * mirror, cos, (2 * down - 1) * room], 1)
-    return functional.affine_grid(torch.stack([x, y], 1), [len(flip), 3, size, size], align_corners=False)
+    # Half the crop's height and width, in half heights and half widths of the packed image: a turn keeps pixels square.
+    (h_in_h, h_in_w), (w_in_h, w_in_w) = ([scale * part / whole for whole in packed] for part in size)
+    x = torch.stack([w_in_w * cos * mirror, -h_in_w * sin, (2 * right - 1) * (1 - w_in_w).clamp(min=0)], 1)
+    y = torch.stack([w_in_h * sin * mirror, h_in_h * cos, (2 * down - 1) * (1 - h_in_h).clamp(min=0)], 1)
+    return functional.affine_grid(torch.stack([x, y], 1), [len(flip), 1, *size], align_corners=False)

@@ -35,6 +35,11 @@ def _reached(module: str, ignored: set[str]) -> set[str]:
     return found
 
 
+def plain_code(path: Path) -> str:
+    """Return a Python file's syntax tree as text, without docstrings: what a comment or the layout does not change."""
+    return ast.dump(_without_docstrings(ast.parse(path.read_text("utf-8"))))
+
+
 @functools.cache
 def _imports(module: str) -> tuple[str, ...]:
     imported = []

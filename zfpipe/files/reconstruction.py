@@ -28,7 +28,7 @@ class ReconstructionWriter:
     def put(self, unit_position: int, rank: int, projection: np.ndarray, patch: np.ndarray, box: Sequence[int]) -> None:
         """Store a reconstruction. `unit_position` counts the units of this file, not of the layer.
 
-        `projection` (h, w, 3) float32, `patch` (h, w, 3) uint8, `box` (4,) top, left, bottom, right in
+        `projection` (h, w, C) float32, `patch` (h, w, C) uint8, `box` (4,) top, left, bottom, right in
         pixels.
         Raises ValueError for a missing entry, a second time, another box than the entry's position gives, or
         anything but 0 outside the image.
@@ -61,12 +61,14 @@ def writing_reconstruction(
     label: np.ndarray | None = None,
     classes: Sequence[str] = (),
     filters: np.ndarray | None = None,
+    channels: int = 3,
     **facts: Any,
 ) -> Iterator[ReconstructionWriter]:
     """Yield a writer; the file appears at `path` whole when the block ends well and every entry was put.
 
     `layer` holds all units of the layer, `units` says which are written, in this order. `label` (U, K) int32
-    is the class of each image (MISSING: none), `filters` (U, h, w, 3) float32 the first layer's own. `facts`
+    is the class of each image (MISSING: none), `filters` (U, h, w, C) float32 the first layer's own; C, the images'
+    `channels`, is 3 for RGB. `facts`
     must hold `images` (count of the split) and the digests of what this is made from: `model_sha256`,
     `manifest_sha256`, `topk_sha256`; `collide` and more may be added. Missing entries are stored as 0, their boxes as
     MISSING.
@@ -87,7 +89,7 @@ def writing_reconstruction(
         for name, values in (small | {name: getattr(entries, name) for name in COLUMNS}).items():
             if values is not None:
                 hdf5.put(file, name, values)
-        _allocate_pixels(file, entries.row.shape, layer.crop_size(input_size))
+        _allocate_pixels(file, entries.row.shape, layer.crop_size(input_size), channels)
         writer = ReconstructionWriter(file, entries, boxes, input_size)
         yield writer
         writer.finish()
@@ -98,7 +100,7 @@ class Reconstruction:
     """An open reconstruction file of U units, K entries each; `projection` and `patch` are read unit by unit.
 
     Small arrays as in LayerTopK, with rows for the units of this file alone: `unit` (U,) int32 is each row's
-    number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (U, h, w, 3) float32 or None.
+    number in the layer. `box` (U, K, 4) int32, `label` (U, K) int32, `filters` (U, h, w, C) float32 or None.
     `channels` and `dead` count the whole layer, `images` the whole split. `collide` is "add" or "overwrite": what
     was done where unpooled signals meet.
     """
@@ -134,12 +136,17 @@ class Reconstruction:
         """(U, K) bool: which entries are there."""
         return self.image_index != MISSING
 
+    @property
+    def channels_of_image(self) -> int:
+        """Channels of `projection` and `patch`: 3 is RGB, 1 grey."""
+        return self.file["patch"].shape[-1]
+
     def projection(self, position: int) -> np.ndarray:
-        """Return (K, h, w, 3) float32: the projections of the unit in row `position`."""
+        """Return (K, h, w, C) float32: the projections of the unit in row `position`."""
         return self._rows("projection", position)
 
     def patch(self, position: int) -> np.ndarray:
-        """Return (K, h, w, 3) uint8: the image patches of the unit in row `position`."""
+        """Return (K, h, w, C) uint8: the image patches of the unit in row `position`."""
         return self._rows("patch", position)
 
     def _rows(self, name: str, position: int) -> np.ndarray:
@@ -178,8 +185,8 @@ def select_units(layer: LayerTopK, units: np.ndarray) -> LayerTopK:
     return LayerTopK(layer.name, **columns, **{name: getattr(layer, name) for name in GEOMETRY})
 
 
-def _allocate_pixels(file: h5py.File, shape: tuple[int, int], crop: tuple[int, int]) -> None:
-    full, chunk = (*shape, *crop, 3), (1, 1, *crop, 3)
+def _allocate_pixels(file: h5py.File, shape: tuple[int, int], crop: tuple[int, int], channels: int) -> None:
+    full, chunk = (*shape, *crop, channels), (1, 1, *crop, channels)
     hdf5.allocate(file, "projection", full, np.float32, chunk)
     hdf5.allocate(file, "patch", full, np.uint8, chunk)
 
@@ -218,12 +225,14 @@ def _check(found: Reconstruction) -> None:
     agree = np.array_equal(found.box, entries.boxes(found.input_size))
     require(agree, file, "box", "does not follow from row, col and the receptive field")
     require(bool((found.label < max(len(found.classes), 1)).all()), file, "label", "is not one of the classes")
+    colours = file["patch"].shape[-1] if "patch" in file and file["patch"].ndim == 5 else 3
     if found.filters is not None:
-        good = found.filters.ndim == 4 and found.filters.shape[::3] == (units, 3)
-        require(good, file, "filters", f"has shape {found.filters.shape}, not one filter of 3 colours for each unit")
+        good = found.filters.ndim == 4 and found.filters.shape[::3] == (units, colours)
+        said = f"has shape {found.filters.shape}, not one filter of {colours} channels for each unit"
+        require(good, file, "filters", said)
     for name, dtype in (("projection", np.float32), ("patch", np.uint8)):
         require(name in file, file, name, "is missing")
-        right = file[name].shape == (units, found.k, *crop, 3) and file[name].dtype == dtype
+        right = file[name].shape == (units, found.k, *crop, colours) and file[name].dtype == dtype
         require(
             right,
             file,

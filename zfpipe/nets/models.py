@@ -1,4 +1,4 @@
-"""From a model's description to a network: zfnet, alexnet, any torchvision classifier; and the model file."""
+"""From a model's description to a network: zfnet, alexnet, torchvision's classifiers, yours; and the model file."""
 
 import inspect
 import re
@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zfpipe.data.sizes import Size, pair, shortest
 from zfpipe.errors import UserError, nearest
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 from zfpipe.nets import paper
+from zfpipe.nets.names import DEFAULT_SIZE
+from zfpipe.nets.yours import build_yours, code_of, is_yours
 from zfpipe.progress import say
 
 OWN = {"zfnet": paper.zfnet, "alexnet": paper.alexnet}
@@ -22,13 +26,18 @@ TORCHVISION = "torchvision:"
 WRAPPED = re.compile(r"((module|model|net|network|_orig_mod)\.)+")
 
 
+class Stale(UserError):
+    """A model file that was made by other code than what its name stands for now."""
+
+
 @dataclass
 class Model:
     """A network with all that is needed to feed it.
 
-    `spec` describes the architecture (see `build`), `classes` names the outputs, `mean` (3, 1, 1) or (3, H, W) and
-    `std` (3, 1, 1) are in units of pixel values 0..255, `packed_size` is the side in pixels of the packed images
-    from whose centre the input is cropped.
+    `spec` describes the architecture (see `build`), `classes` names the outputs, `mean` (C, 1, 1) or (C, H, W) and
+    `std` (C, 1, 1) are in units of pixel values 0..255, `packed_size` is the size in pixels (one side, or height and
+    width) of the packed images from whose centre the input is cropped. Images, mean and std are RGB, also where the
+    network takes `bgr`.
     """
 
     network: nn.Module
@@ -36,21 +45,36 @@ class Model:
     classes: list[str]
     mean: Tensor
     std: Tensor
-    packed_size: int
+    packed_size: int | Size
+    bgr: bool = False
+
+    def __post_init__(self):
+        self.packed_size = pair(self.packed_size)
 
     @property
-    def input_size(self) -> int:
-        """Side of the square input in pixels."""
-        return self.spec["input_size"]
+    def input_size(self) -> Size:
+        """Height and width of the input in pixels."""
+        return pair(self.spec["input_size"])
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return self.spec.get("channels", 3)
 
     def sha256(self) -> str:
         """Digest of everything that decides an activation: architecture, weights, preprocessing."""
-        facts = {"spec": self.spec, "mean": self.mean, "std": self.std, "packed_size": self.packed_size}
+        facts = {"spec": self.spec, "mean": self.mean, "std": self.std, "packed_size": shortest(self.packed_size)}
+        facts |= {"channel_order": "BGR"} if self.bgr else {}
         return sha256_value(facts | {"state_dict": dict(self.network.state_dict())})
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Turn uint8 images (B, 3, H, W) of the input's size into what the network takes."""
-        return (images.to(self.mean.dtype) - self.mean) / self.std
+        """Turn uint8 images (B, C, H, W) of the input's size into what the network takes."""
+        inputs = (images.to(self.mean.dtype) - self.mean) / self.std
+        return inputs.flip(1) if self.bgr else inputs
+
+    def as_seen(self, pixels: np.ndarray) -> np.ndarray:
+        """Turn what came down to the network's input, or its filters, (..., C), into the image's channels (RGB)."""
+        return pixels[..., ::-1] if self.bgr else pixels
 
     def to(self, device: torch.device | str) -> "Model":
         """Move network and preprocessing to a device; return self."""
@@ -62,8 +86,9 @@ class Model:
 def build(spec: dict[str, Any], classes: int) -> nn.Module:
     """Return the network of `spec`, freshly initialised by its own defaults, for `classes` outputs.
 
-    `spec` has `name` ('zfnet', 'alexnet' or 'torchvision:NAME'), `input_size` in pixels, and any argument of our own
-    networks (`width`, `norm`, `dropout`).
+    `spec` has `name` ('zfnet', 'alexnet', 'torchvision:NAME' or 'module:attribute'), `input_size` in pixels, and any
+    argument of our own networks (`width`, `norm`, `dropout`). The last is your own code: it is imported and called
+    with `args` alone, whatever `classes` says.
     Raises UserError for an unknown name or an argument that the network does not take.
     """
     spec = dict(spec)
@@ -72,14 +97,21 @@ def build(spec: dict[str, Any], classes: int) -> nn.Module:
         return OWN[name](classes, **_accepted(name, OWN[name], spec))
     if name.startswith(TORCHVISION):
         spec.pop("input_size", None)
+        if spec.pop("channels", 3) != 3:
+            raise UserError(f"{name} takes RGB images; a data set of its run needs `channels: 3`.")
         return _torchvision(name.removeprefix(TORCHVISION), classes, spec)
-    legal = [*OWN, "torchvision:NAME"]
+    if is_yours(name):
+        for key in spec:
+            if key not in ("args", "input_size", "channels", "code"):
+                raise UserError(f"model.{key}: your own network takes its settings from model.args.")
+        return build_yours(name, spec.get("args") or {})
+    legal = [*OWN, "torchvision:NAME", "yourmodule:function"]
     raise UserError(f"model.name is {name!r}{nearest(name, OWN)}; it can be: {', '.join(legal)}.")
 
 
 def default_size(name: str) -> int:
     """Return the side in pixels that a network is made for."""
-    return inspect.signature(OWN[name]).parameters["input_size"].default if name in OWN else 224
+    return DEFAULT_SIZE.get(name, 224)
 
 
 def save_model(path: str | Path, model: Model, **facts: Any) -> None:
@@ -89,10 +121,12 @@ def save_model(path: str | Path, model: Model, **facts: Any) -> None:
         "classes": model.classes,
         "mean": model.mean.cpu(),
         "std": model.std.cpu(),
-        "packed_size": model.packed_size,
+        "packed_size": shortest(model.packed_size),
         "state_dict": {key: value.cpu().contiguous() for key, value in model.network.state_dict().items()},
         "facts": facts,
     }
+    if model.bgr:
+        content["channel_order"] = "BGR"
     checkpoint.save(path, "model", content)
 
 
@@ -100,9 +134,18 @@ def load_model(path: str | Path) -> Model:
     """Read a model file; the network is in eval mode, on the CPU. Raises UserError if it is damaged."""
     content = checkpoint.load(path, "model")
     network = build(content["spec"], len(content["classes"]))
+    _refuse_edited(content["spec"], path)
     load_weights(network, content["state_dict"], path)
     network.eval().requires_grad_(False)
-    return Model(network, content["spec"], content["classes"], content["mean"], content["std"], content["packed_size"])
+    facts = (content[key] for key in ("spec", "classes", "mean", "std", "packed_size"))
+    return Model(network, *facts, bgr=content.get("channel_order") == "BGR")
+
+
+def _refuse_edited(spec: dict[str, Any], path: str | Path) -> None:
+    if is_yours(spec["name"]) and spec.get("code") != code_of(spec["name"]):
+        raise Stale(
+            f"{path} is stale: the code of {spec['name']} has changed since it was made; run the stage train again."
+        )
 
 
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:

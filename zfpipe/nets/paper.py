@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from zfpipe.data.sizes import Size, pair
 from zfpipe.errors import UserError, require_one_of
 
 CHANNELS = (96, 256, 384, 384, 256)
@@ -17,9 +18,9 @@ NORMS = ("contrast", "batch", "none")
 class FiveConvNet(nn.Module):
     """Five rectified convolutions with max pooling after 1, 2 and 5; dense layers 6, 7, 8.
 
-    `width` multiplies channels and dense units; `input_size` is the side of the square input in pixels.
+    `width` multiplies channels and dense units; `input_size` is the input's side in pixels, or height and width.
     `norm` is 'contrast' (across maps, after the first two poolings), 'batch' (batch normalisation before each
-    rectification of a convolution) or 'none'. Input (B, 3, H, W); output (B, classes) logits.
+    rectification of a convolution) or 'none'. Input (B, channels, H, W); output (B, classes) logits.
     Raises UserError for a setting outside its range or an input too small for the three poolings.
     """
 
@@ -31,9 +32,10 @@ class FiveConvNet(nn.Module):
         self,
         classes: int,
         width: float,
-        input_size: int,
+        input_size: int | Size,
         norm: str,
         dropout: float,
+        channels: int,
         conv1: dict[str, int],
         conv2: dict[str, int],
         ceil_mode: bool,
@@ -42,7 +44,7 @@ class FiveConvNet(nn.Module):
         _check(width, input_size, norm, dropout)
         c1, c2, c3, c4, c5 = (_scaled(channels, width) for channels in CHANNELS)
         fc = _scaled(FC, width)
-        self.conv1 = _rectified_conv(3, c1, norm, **conv1)
+        self.conv1 = _rectified_conv(channels, c1, norm, **conv1)
         self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
         self.norm1 = _contrast(norm)
         self.conv2 = _rectified_conv(c1, c2, norm, **conv2)
@@ -52,7 +54,7 @@ class FiveConvNet(nn.Module):
         self.conv4 = _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
         self.conv5 = _rectified_conv(c4, c5, norm, kernel_size=3, padding=1)
         self.pool5 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
-        self.fc6 = _rectified_dense(_flat_size(self, input_size), fc, dropout)
+        self.fc6 = _rectified_dense(_flat_size(self, channels, input_size), fc, dropout)
         self.fc7 = _rectified_dense(fc, fc, dropout)
         self.fc8 = nn.Linear(fc, classes)
 
@@ -67,21 +69,35 @@ class FiveConvNet(nn.Module):
         return self.fc8(self.fc7(self.fc6(x)))
 
 
-def zfnet(classes: int, width: float = 1.0, input_size: int = 224, norm: str = "contrast", dropout: float = 0.5):
+def zfnet(
+    classes: int,
+    width: float = 1.0,
+    input_size: int | Size = 224,
+    norm: str = "contrast",
+    dropout: float = 0.5,
+    channels: int = 3,
+) -> FiveConvNet:
     """Return the paper's network (figure 3). At 224 its maps are 110, 55, 26, 13, 13, 13, 13, 6.
 
     Those sizes need padding 1 in the first convolution and poolings that round up.
     """
     conv1 = {"kernel_size": 7, "stride": 2, "padding": 1}
     conv2 = {"kernel_size": 5, "stride": 2}
-    return FiveConvNet(classes, width, input_size, norm, dropout, conv1, conv2, ceil_mode=True)
+    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, ceil_mode=True)
 
 
-def alexnet(classes: int, width: float = 1.0, input_size: int = 227, norm: str = "none", dropout: float = 0.5):
+def alexnet(
+    classes: int,
+    width: float = 1.0,
+    input_size: int | Size = 227,
+    norm: str = "none",
+    dropout: float = 0.5,
+    channels: int = 3,
+) -> FiveConvNet:
     """Return the article's network. At 227 its maps are 55, 27, 27, 13, 13, 13, 13, 6."""
     conv1 = {"kernel_size": 11, "stride": 4}
     conv2 = {"kernel_size": 5, "padding": 2}
-    return FiveConvNet(classes, width, input_size, norm, dropout, conv1, conv2, ceil_mode=False)
+    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, ceil_mode=False)
 
 
 def _scaled(channels: int, width: float) -> int:
@@ -106,21 +122,24 @@ def _contrast(norm: str) -> nn.Module:
     return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0) if norm == "contrast" else nn.Identity()
 
 
-def _check(width: float, input_size: int, norm: str, dropout: float) -> None:
+def _check(width: float, input_size: int | Size, norm: str, dropout: float) -> None:
     require_one_of("model.norm", norm, NORMS)
     if not 0 < width < math.inf:
         raise UserError(f"model.width is {width}; it must be above 0 (1 is the paper's).")
-    if not (isinstance(input_size, int) and input_size > 0):
-        raise UserError(f"model.input_size is {input_size!r}; it is a whole number of pixels, such as 224.")
+    sides = input_size if isinstance(input_size, list | tuple) else [input_size]
+    if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UserError(
+            f"model.input_size is {input_size!r}; it is a whole number of pixels, such as 224, or [height, width]."
+        )
     if not 0 <= dropout < 1:
         raise UserError(f"train.dropout is {dropout}; it can be 0 to below 1 (the paper's is 0.5).")
 
 
 @torch.no_grad()
-def _flat_size(network: FiveConvNet, input_size: int) -> int:
+def _flat_size(network: FiveConvNet, channels: int, input_size: int | Size) -> int:
     network.eval()  # else this image of zeros would count in the running statistics of batch normalisation
     try:
-        return network.features(torch.zeros(1, 3, input_size, input_size)).numel()
+        return network.features(torch.zeros(1, channels, *pair(input_size))).numel()
     except RuntimeError as error:
         raise UserError(f"model.input_size is {input_size}: too small for three poolings of this network.") from error
     finally:

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from zfpipe.data.batches import seed_for
+from zfpipe.data.sizes import Size, pair, shortest, size_name
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.checkpoint import load_state_dict
+from zfpipe.nets.borrowed import entry_classes, entry_weights, is_entry
 from zfpipe.nets.initialise import initialise
-from zfpipe.nets.models import OWN, Model, build, default_size, load_model, load_weights, without_prefix
+from zfpipe.nets.models import OWN, Model, Stale, build, default_size, load_model, load_weights, without_prefix
+from zfpipe.nets.yours import code_of, is_yours, outputs_of
 from zfpipe.progress import say
 
-MODEL_KEYS = ("name", "width", "input_size", "norm", "weights")
+MODEL_KEYS = ("name", "width", "input_size", "norm", "args", "weights")
 
 
 def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
@@ -37,6 +40,10 @@ def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
     spec.setdefault("input_size", default_size(spec["name"]))
     if spec["name"] in OWN:
         spec["dropout"] = dropout
+    if is_yours(spec["name"]):
+        spec["code"] = code_of(spec["name"])  # in the model's digest, so that an edited network is another one
+    elif "args" in spec:
+        raise UserError(f"model.args goes with a network of your own, module:function; {spec['name']} takes none.")
     return spec, weights
 
 
@@ -44,6 +51,8 @@ def fresh_network(spec: dict[str, Any], classes: int, seed: int, initialisation:
     """Return the network of `spec` with first weights that `seed` decides."""
     torch.manual_seed(seed_for(seed, "first weights"))
     network = build(spec, classes)
+    if is_yours(spec["name"]):
+        initialisation = "framework"  # its own
     initialise(network, initialisation, scale)
     return network
 
@@ -54,36 +63,61 @@ def given_network(spec: dict[str, Any], path: str | Path, classes: list[str]) ->
     The names are `classes` if their number fits, else class-0000 ... for as many outputs as the weights have.
     Raises UserError if the weights are another network's.
     """
-    weights = _weights_for(spec, path)
-    outputs = _outputs_of(spec, weights, len(classes))
-    network = build(spec, outputs)
-    load_weights(network, weights, path)
-    if outputs != len(classes):
-        say(f"{path} has {outputs} outputs and the data set {len(classes)} classes: outputs are named by number.")
-        classes = [f"class-{number:04d}" for number in range(outputs)]
+    if is_yours(spec["name"]):
+        network = build(spec, len(classes))
+        load_weights(network, without_prefix(network.state_dict(), load_state_dict(path)), path)
+        outputs = outputs_of(network, spec.get("channels", 3), pair(spec["input_size"]))
+    else:
+        weights = _weights_for(spec, path)
+        outputs = _outputs_of(spec, weights, len(classes))
+        network = build(spec, outputs)
+        load_weights(network, weights, path)
+    return network, named_outputs(path, outputs, classes)
+
+
+def borrowed_network(spec: dict[str, Any], weights: str) -> tuple[nn.Module, list[str]]:
+    """Return torchvision's network with weights of its own, by name, and the names of its outputs."""
+    classes = entry_classes(spec["name"], weights)
+    network = build(spec, len(classes))
+    load_weights(network, entry_weights(spec["name"], weights), weights)
     return network, classes
 
 
-def model_given(path: str | Path, input_size: int) -> Model | None:
+def named_outputs(path: str | Path, outputs: int | None, classes: list[str]) -> list[str]:
+    """Return a name for each output: the classes if their number fits, else by number; none where there are none."""
+    if outputs is None:
+        return []
+    if outputs != len(classes):
+        say(f"{path} has {outputs} outputs and the data set {len(classes)} classes: outputs are named by number.")
+        return [f"class-{number:04d}" for number in range(outputs)]
+    return classes
+
+
+def model_given(path: str | Path, input_size: int | Size) -> Model | None:
     """Return what a model file of zfpipe says of itself (classes, preprocessing), or None for a bare state_dict.
 
     Raises UserError if the file was made for another input size than `input_size` pixels.
     """
     try:
         model = load_model(path)
+    except Stale:
+        raise
     except UserError:  # another kind of file; whether it holds weights at all is for given_network to say
         return None
-    if model.input_size != input_size:
+    if model.input_size != pair(input_size):
         raise UserError(
-            f"{path} was trained for an input of {model.input_size} px and model.input_size is {input_size}; "
-            f"set model.input_size to {model.input_size}."
+            f"{path} was trained for an input of {size_name(model.input_size)} px and model.input_size is "
+            f"{size_name(input_size)}; set model.input_size to {shortest(model.input_size)}."
         )
     return model
 
 
 def fine_tuned_network(network: nn.Module, spec: dict[str, Any], path: str | Path, classes: int) -> nn.Module:
     """Put the weights in `path` into a fresh network; its output layer stays fresh if the class counts differ."""
-    weights = _weights_for(spec, path)
+    if is_yours(spec["name"]):
+        load_weights(network, without_prefix(network.state_dict(), load_state_dict(path)), path)
+        return network
+    weights = entry_weights(spec["name"], path) if is_entry(spec["name"], path) else _weights_for(spec, path)
     if _outputs_of(spec, weights, classes) != classes:
         own = network.state_dict()
         replaced = [key for key in _output_keys(spec) if key in weights]

@@ -6,7 +6,7 @@ far, and nothing else, to go on to the bit as if it had not stopped.
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zfpipe.data.batches import Images, batches, seed_for, shuffled
+from zfpipe.data.sizes import Size
 from zfpipe.data.transforms import Augmentation, augment, centre_crop
 from zfpipe.errors import UserError
 from zfpipe.nets.renormalise import renormalise
@@ -26,7 +27,7 @@ COLUMNS = [
     *("epoch", "train_loss", "train_top1", "train_top5", "val_loss", "val_top1", "val_top5"),
     *("learning_rate", "images_per_second", "filters_renormalised"),
 ]
-Batches = Iterable[tuple[Tensor, Tensor]]  # images (B, 3, P, P) uint8, labels (B) int64
+Batches = Iterable[tuple[Tensor, Tensor]]  # images (B, C, P, Q) uint8, labels (B) int64
 Row = dict[str, float]  # one epoch of metrics.csv
 
 
@@ -76,10 +77,10 @@ class Part:
 
 @dataclass
 class Training:
-    """A network on its way. `mean` (3, P, P) or (3, 1, 1) and `std` (3, 1, 1) are in pixel values 0..255."""
+    """A network on its way. `mean` (C, P, Q) or (C, 1, 1) and `std` (C, 1, 1) are in pixel values 0..255."""
 
     network: nn.Module
-    input_size: int
+    input_size: int | Size
     recipe: Recipe
     train: Part
     val: Part
@@ -87,6 +88,7 @@ class Training:
     std: Tensor
     seed: int
     device: torch.device
+    bgr: bool = False  # the network takes blue first; the images, mean and std are RGB
 
     def __post_init__(self):
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -106,8 +108,13 @@ class Training:
     def validate(self) -> Row:
         """Return val_loss, val_top1 and val_top5 of the network as it is, on the centre crops."""
         mean = centre_crop(self.mean, self.input_size) if self.mean.shape[-1] > 1 else self.mean
+        self.network.eval()
         return evaluate(
-            self.network, self._batches(self.val, np.arange(len(self.val))), self.input_size, mean, self.std
+            lambda inputs: self.network(self._fed(inputs)),
+            self._batches(self.val, np.arange(len(self.val))),
+            self.input_size,
+            mean,
+            self.std,
         )
 
     def _train(self, epoch: int, epochs: int, rows: list[Row], optimizer: torch.optim.Optimizer) -> Row:
@@ -116,13 +123,16 @@ class Training:
         crops = torch.Generator().manual_seed(seed_for(self.seed, epoch, "crops"))
         read = self._batches(self.train, order)
         inputs = (
-            (augment(images, self.input_size, self.mean, self.std, self.recipe.augmentation, crops), labels)
+            (self._fed(augment(images, self.input_size, self.mean, self.std, self.recipe.augmentation, crops)), labels)
             for images, labels in progress(
                 read, f"epoch {epoch}/{epochs}", "images", len(order), self.recipe.batch_size
             )
         )
         rates = self._rates(epoch, epochs, [1 - row["val_top1"] for row in rows])
         return train_steps(self.network, optimizer, inputs, rates, self.recipe.filter_radius)
+
+    def _fed(self, inputs: Tensor) -> Tensor:
+        return inputs.flip(1) if self.bgr else inputs
 
     def _rates(self, epoch: int, epochs: int, errors: list[float]) -> Iterator[float]:
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
@@ -139,7 +149,7 @@ def train_steps(
     rates: Iterable[float],
     filter_radius: float,
 ) -> Row:
-    """Take one step for each (network inputs (B, 3, S, S), labels (B)), each with its learning rate.
+    """Take one step for each (network inputs (B, C, h, w), labels (B)), each with its learning rate.
 
     Return train_loss, train_top1, train_top5, learning_rate (the last) and filters_renormalised (over all steps).
     Raises Diverged, naming step and learning rate, when the loss is not finite.
@@ -157,12 +167,11 @@ def train_steps(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, read: Batches, size: int, mean: Tensor, std: Tensor) -> Row:
-    """Return val_loss, val_top1 and val_top5 on the centre crops of (uint8 images, labels).
+def evaluate(network: Callable[[Tensor], Tensor], read: Batches, size: int | Size, mean: Tensor, std: Tensor) -> Row:
+    """Return val_loss, val_top1 and val_top5 on the centre crops of (uint8 images, labels), of a network in eval mode.
 
     Raises Diverged when the loss is not finite.
     """
-    network.eval()
     tally = Tally()
     for images, labels in read:
         logits = network((centre_crop(images, size).float() - mean) / std)

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from zfpipe.data.channels import say_channels, shown, shown_channels
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
@@ -40,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=QUANTILE,
         help="of |projection| that is drawn at full strength, above 0 and at most 1 (the maximum)",
     )
+    add(
+        "--channels",
+        type=int,
+        nargs="+",
+        metavar="C",
+        help="image channels, from 0, shown as red, green and blue; one: grey (default: the first three)",
+    )
     add("--dpi", type=int, default=150, help="of the PNG, in pixels an inch")
     add("--title", help="words before the layer's name, such as the run's name (default: none)")
 
@@ -50,9 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
     with open_reconstruction(arguments.reconstruction) as found:
         if arguments.topk:
             _refuse_stale(found, arguments.topk)
+        shown_channels(arguments.channels, found.channels_of_image)
         positions = choose(found, arguments)
         units = [unit_pictures(found, position, arguments) for position in positions]
-        filters = None if found.filters is None else Filters(found.unit, found.filters)
+        filters = None if found.filters is None else Filters(found.unit, shown(found.filters, arguments.channels))
         text = describe(found, len(positions), arguments)
         for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
             if path:
@@ -79,12 +88,18 @@ def choose(found: Reconstruction, arguments: argparse.Namespace) -> list[int]:
 
 def unit_pictures(found: Reconstruction, position: int, arguments: argparse.Namespace) -> UnitPictures:
     """Return what is drawn of the unit in row `position`, its projections as pixels around mid-grey."""
-    projections, boxes = found.projection(position), found.box[position]
+    projections, boxes = shown(found.projection(position), arguments.channels), found.box[position]
     inside = np.zeros(projections.shape[:3], bool)
     for rank in np.flatnonzero(found.present[position]):
         inside[rank] = inside_image(boxes[rank], found.input_size)
     pixels = unit_pixels(projections, inside, arguments.scale, arguments.quantile)
-    return UnitPictures(int(found.unit[position]), found.activation[position], boxes, pixels, found.patch(position))
+    return UnitPictures(
+        int(found.unit[position]),
+        found.activation[position],
+        boxes,
+        pixels,
+        shown(found.patch(position), arguments.channels),
+    )
 
 
 def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> Text:
@@ -102,6 +117,8 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         "the strongest and weakest activation shown. "
         f"{say_scale(arguments.scale, arguments.quantile)} Hatched: past the border of the image."
     )
+    if found.channels_of_image not in (1, 3) or arguments.channels:
+        notes += f" {say_channels(arguments.channels, found.channels_of_image)}"
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))

@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from zfpipe.data.sizes import pair
 from zfpipe.errors import UserError
 from zfpipe.nets.layers import Layer, layers
 from zfpipe.nets.models import build, default_size, load_model
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     network, size = _network(arguments)
-    rows = [_row(layer) for layer in layers(trace(network, (size, size))).values()]
+    rows = [_row(layer) for layer in layers(trace(network, pair(size))).values()]
     widths = [max(len(row[i]) for row in [HEADER, *rows]) for i in range(len(HEADER))]
     for row in [HEADER, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

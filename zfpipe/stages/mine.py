@@ -11,6 +11,7 @@ import torch
 
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
+from zfpipe.data.sizes import size_name
 from zfpipe.errors import UserError
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -43,9 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
     with open_packed(arguments.images) as packed:
         first, last = shard_range(len(packed), arguments.shard, arguments.of)
         require_size(model, packed, arguments.images)
-        side = (model.input_size, model.input_size)
-        traced = trace(model.network, side)
-        chosen = choose(layers(traced), arguments.layers)
+        side = model.input_size
+        traced = trace(model.network, side, model.channels)
+        available = layers(traced)
+        every = [name for name, layer in available.items() if not layer.obstacle]
+        chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
         found = {layer.step: Strongest.empty(layer.channels, arguments.k) for layer in chosen}
         starts = range(first, last, arguments.batch_size)
         for start in progress(starts, "mine", "images", last - first, arguments.batch_size):
@@ -83,14 +86,20 @@ def shard_range(images: int, shard: int, of: int) -> tuple[int, int]:
 def require_size(model: Model, packed: Packed, path: str) -> None:
     """Raise UserError unless the packed images are of the size that the model's preprocessing was made for."""
     if packed.size != model.packed_size:
+        needed = size_name(model.packed_size)
         raise UserError(
-            f"{path} holds images of {packed.size} px, and the model was made for {model.packed_size} px; "
-            f"pack them with --size {model.packed_size}."
+            f"{path} holds images of {size_name(packed.size)} px, and the model was made for {needed} px; "
+            f"pack them with --size {needed}."
+        )
+    if packed.channels != model.channels:
+        raise UserError(
+            f"{path} holds images of {packed.channels} channels, and the model takes {model.channels}; "
+            f"pack them with --channels {model.channels}."
         )
 
 
 def read_batch(model: Model, packed: Packed, indices: np.ndarray, batch_size: int) -> torch.Tensor:
-    """Return images, centre-cropped and normalised, (batch_size, 3, H, W); a short batch is filled up with zeros.
+    """Return images, centre-cropped and normalised, (batch_size, C, H, W); a short batch is filled up with zeros.
 
     Always the same shape, since kernels may round differently for another.
     """

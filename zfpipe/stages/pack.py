@@ -7,15 +7,16 @@ same bytes.
 
 import argparse
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 
-from zfpipe.data.decode import Undecodable, decode, square
+from zfpipe.data.channels import read_pixels
+from zfpipe.data.decode import Undecodable
 from zfpipe.data.manifest import SPLITS, Row, classes_of, read_manifest, split_sha256
 from zfpipe.data.ordered import ordered_map
 from zfpipe.data.packed import write_packed
+from zfpipe.data.sizes import Size, pair
 from zfpipe.errors import UserError
 from zfpipe.progress import progress
 
@@ -25,17 +26,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.csv of `zfpipe check`")
     parser.add_argument("--root", type=Path, required=True, help="folder that its paths start from")
     parser.add_argument("--split", choices=SPLITS, required=True, help="which part of the manifest to pack")
-    parser.add_argument("--size", type=int, required=True, help="side of the stored squares, in pixels")
+    parser.add_argument(
+        "--size", type=_size, required=True, help="side of the stored squares in pixels, or HEIGHTxWIDTH"
+    )
+    parser.add_argument(
+        "--channels", type=int, default=3, help="1: grey, 3: RGB, other: .npy arrays (H, W, C) of uint8"
+    )
     parser.add_argument("--out", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--threads", type=int, default=1, help="images decoded at the same time")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the packed split. Raises UserError for a missing, changed or unreadable image."""
-    if arguments.size < 1 or arguments.threads < 1:
-        raise UserError(
-            f"--size is {arguments.size} and --threads {arguments.threads}; both must be 1 or more."
-        )
+    for name, value in (
+        ("size", min(arguments.size)),
+        ("threads", arguments.threads),
+        ("channels", arguments.channels),
+    ):
+        if value < 1:
+            raise UserError(f"--{name} is {value}; it must be 1 or more.")
     every_row = read_manifest(arguments.manifest)
     rows = [row for row in every_row if row.split == arguments.split]
     if not rows:
@@ -43,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     classes = classes_of(every_row)
     label = {name: place for place, name in enumerate(classes)}
     decoded = ordered_map(
-        lambda row: packed_image(arguments.root, row, arguments.size), rows, arguments.threads
+        lambda row: packed_image(arguments.root, row, arguments.size, arguments.channels), rows, arguments.threads
     )
     write_packed(
         arguments.out,
@@ -54,11 +63,19 @@ def run(arguments: argparse.Namespace) -> None:
         split=arguments.split,
         size=arguments.size,
         manifest_sha256=split_sha256(rows),
+        channels=arguments.channels,
     )
 
 
-def packed_image(root: Path, row: Row, size: int) -> np.ndarray:
-    """Return one image of the manifest, (size, size, 3) uint8.
+def _size(text: str) -> Size:
+    try:
+        return pair([int(side) for side in text.split("x")] if "x" in text else int(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; it is 256, or 219x292 (height x width)") from error
+
+
+def packed_image(root: Path, row: Row, size: Size, channels: int) -> np.ndarray:
+    """Return one image of the manifest, (*size, channels) uint8.
 
     Raises UserError if the file is not the one that was checked.
     """
@@ -66,12 +83,10 @@ def packed_image(root: Path, row: Row, size: int) -> np.ndarray:
     try:
         data = path.read_bytes()  # once: what is decoded is what was verified
     except OSError as error:
-        raise UserError(
-            f"Cannot read {path}, which the manifest lists: {error.strerror or error}."
-        ) from error
+        raise UserError(f"Cannot read {path}, which the manifest lists: {error.strerror or error}.") from error
     if hashlib.sha256(data).hexdigest() != row.sha256:
         raise UserError(f"{path} has changed since the manifest was written; run `zfpipe check` again.")
     try:
-        return np.asarray(square(decode(io.BytesIO(data)).image, size))
+        return read_pixels(data, size, channels)
     except Undecodable as error:
         raise UserError(f"{path} {error}.") from error

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         mined = _layer(topk, arguments.layer, arguments.topk)
         units = np.arange(len(mined.row)) if arguments.units is None else _unique(arguments.units)
         entries = select_units(mined, units)
-        traced = trace(model.network, topk.input_size)
+        traced = trace(model.network, topk.input_size, model.channels)
         (layer,) = choose(layers(traced), [arguments.layer])
         projector = Projector(model, traced, layer, arguments.collide)
         writing = writing_reconstruction(
@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
             topk.input_size,
             label=np.where(entries.present, packed.labels[entries.image_index], MISSING),
             classes=packed.classes,
-            filters=_filters(first_filters(traced, layer.step), units),
+            filters=_filters(model, first_filters(traced, layer.step), units),
+            channels=model.channels,
             images=topk.images,
             model_sha256=topk.model_sha256,
             manifest_sha256=topk.manifest_sha256,
@@ -88,7 +89,8 @@ def _project(
     cut = projector(images, which, units[batch[:, 0]], entries.row[at], entries.col[at])
     _recheck(entries, cut.activation, units, batch, path)
     for number, (position, rank) in enumerate(batch):
-        writer.put(int(position), int(rank), cut.projection[number], cut.patch[number], cut.box[number])
+        projection = projector.model.as_seen(cut.projection[number])
+        writer.put(int(position), int(rank), projection, cut.patch[number], cut.box[number])
 
 
 def _recheck(entries: LayerTopK, found: np.ndarray, units: np.ndarray, batch: np.ndarray, path: str) -> None:
@@ -124,9 +126,9 @@ def _unique(units: list[int]) -> np.ndarray:
     return np.array(list(dict.fromkeys(units)))
 
 
-def _filters(filters: np.ndarray | None, units: np.ndarray) -> np.ndarray | None:
+def _filters(model: Model, filters: np.ndarray | None, units: np.ndarray) -> np.ndarray | None:
     inside = units[(units >= 0) & (units < len(filters))] if filters is not None else units
-    return filters[inside] if filters is not None else None
+    return model.as_seen(filters[inside]) if filters is not None else None
 
 
 def _in_image_order(entries: LayerTopK) -> np.ndarray:

@@ -21,19 +21,29 @@ from torch import nn
 
 from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
-from zfpipe.data.preprocessing import preprocessing
+from zfpipe.data.preprocessing import numbers, preprocessing
+from zfpipe.data.sizes import Size, pair
 from zfpipe.data.transforms import CROPS, Augmentation, centre_crop
 from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import write_text
+from zfpipe.nets.borrowed import Preprocess, entry_settings, is_entry, parse_preprocess, preprocess
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.initialise import INITIALISATIONS
 from zfpipe.nets.models import Model, save_model
 from zfpipe.nets.schedule import SCHEDULES, Schedule
-from zfpipe.nets.start import fine_tuned_network, fresh_network, given_network, model_given, parse_model
+from zfpipe.nets.start import (
+    borrowed_network,
+    fine_tuned_network,
+    fresh_network,
+    given_network,
+    model_given,
+    parse_model,
+)
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
 from zfpipe.nets.training import COLUMNS, Part, Recipe, Row, Training
+from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
 from zfpipe.progress import say
 
@@ -57,9 +67,15 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--model",
         required=True,
         metavar="JSON",
-        help='{"name": "zfnet"|"alexnet"|"torchvision:NAME", "width": 1.0, "input_size": pixels, '
-        '"norm": "contrast"|"batch"|"none", "weights": a state_dict file, or "random" for an untrained control}; '
-        "only name is needed",
+        help='{"name": "zfnet"|"alexnet"|"torchvision:NAME"|"module:function", "width": 1.0, "input_size": pixels or '
+        '[height, width], "norm": "contrast"|"batch"|"none", "args": what your function is called with, "weights": a '
+        'file of weights, the name of torchvision\'s, or "random" for an untrained control}; only name is needed',
+    )
+    add(
+        "--preprocess",
+        metavar="JSON",
+        help='of given weights, instead of --mean and --std: {"mean": 1 or 3 numbers, "std": ..., "channel_order": '
+        '"RGB"|"BGR", "value_range": 255|1}; mean and std in that order and range',
     )
     add("--out-model", type=Path, required=True, metavar="MODEL.pt", help="the trained network")
     add("--out-metrics", type=Path, required=True, metavar="METRICS.csv", help="one row an epoch")
@@ -137,14 +153,13 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
     add(
         "--mean",
         nargs="+",
-        default=["pixel"],
-        help="what is subtracted, in pixel values 0..255: pixel (the mean image, paper), channel, or 1 or 3 numbers",
+        help="what is subtracted, in pixel values 0..255: pixel (the mean image, paper; the default), "
+        "channel, or one number or one a channel",
     )
     add(
         "--std",
         nargs="+",
-        default=["1"],
-        help="what then divides, in pixel values 0..255: channel, or 1 or 3 numbers (paper: 1)",
+        help="what then divides, in pixel values 0..255: channel, or one number or one a channel (default, paper: 1)",
     )
 
 
@@ -159,36 +174,49 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the model, its metrics and curves. Raises UserError for settings or files that do not fit."""
     spec, weights = parse_model(arguments.model, arguments.dropout)
     _check(arguments, weights)
+    prepare = _preprocess(arguments, spec, weights)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
     device = prepare_device(arguments.device, arguments.threads)
     with contextlib.ExitStack() as files:
         val = files.enter_context(open_packed(arguments.val))
         train = files.enter_context(open_packed(arguments.train)) if arguments.train else None
         check_splits(spec["input_size"], train, val)
+        if val.channels != 3:
+            spec["channels"] = val.channels
         work = _take if arguments.epochs == 0 else _train
-        model, rows, facts = work(arguments, spec, weights, train, val, device)
+        model, rows, facts = work(arguments, spec, weights, prepare, train, val, device)
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
     write_text(arguments.out_metrics, _csv(rows))
     draw_curves(arguments.out_curves, rows, spec["name"])
 
 
 def _train(
-    arguments: argparse.Namespace, spec: dict, weights: str | None, train: Packed, val: Packed, device: torch.device
+    arguments: argparse.Namespace,
+    spec: dict,
+    weights: str | None,
+    prepare: Preprocess | None,
+    train: Packed,
+    val: Packed,
+    device: torch.device,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
     recipe, network = _recipe(arguments), _fresh(arguments, spec, len(train.classes))
+    _require_outputs(network, spec, train.classes)
     if weights not in (None, "random"):
         network = fine_tuned_network(network, spec, weights, len(train.classes))
     facts = _facts(arguments, spec, recipe, network, train, val)
+    if arguments.preprocess or (prepare and prepare.bgr):
+        facts["preprocess"] = arguments.preprocess
     state = State(arguments.state, key_of(facts))
     with state.locked(arguments.lock_timeout):
         start = state.newest(arguments.epochs, arguments.keep_epoch)
         say(f"{state.folder} holds {start or 'none'} of {arguments.epochs} epochs.")
         images = in_memory_if_it_fits(train, arguments.memory) if start < arguments.epochs else train
-        mean, std = state.preprocessing(start) or preprocessing(arguments.mean, arguments.std, images)
+        mean, std = state.preprocessing(start) or _mean_and_std(arguments, prepare, images, train.channels)
         parts = Part(images, train.labels), Part(val, val.labels)
-        training = Training(network, spec["input_size"], recipe, *parts, mean, std, arguments.seed, device)
+        bgr = bool(prepare and prepare.bgr)
+        training = Training(network, spec["input_size"], recipe, *parts, mean, std, arguments.seed, device, bgr)
         rows = train_to(training, state, start, arguments.epochs, facts)
-        model = _as_model(network, spec, train.classes, mean, std, train.size)
+        model = _as_model(network, spec, train.classes, mean, std, train.size, bgr)
         origin = {"key": state.folder.name, "train_sha256": train.manifest_sha256, "val_sha256": val.manifest_sha256}
         _hand_out_epochs(arguments, state, model, origin)
         network.load_state_dict(state.load(arguments.epochs)["weights"])
@@ -207,25 +235,89 @@ def _take(
     arguments: argparse.Namespace,
     spec: dict,
     weights: str | None,
+    prepare: Preprocess | None,
     train: Packed | None,
     val: Packed,
     device: torch.device,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
-    own = None if weights == "random" else model_given(weights, spec["input_size"])
+    borrowed = is_entry(spec["name"], weights)
+    own = None if weights == "random" or borrowed else model_given(weights, spec["input_size"])
     if weights == "random":
-        network, classes = _fresh(arguments, spec, len(val.classes)), val.classes
+        network = _fresh(arguments, spec, len(val.classes))
+        classes = val.classes if _outputs(network, spec) == len(val.classes) else []
+    elif borrowed:
+        network, classes = borrowed_network(spec, weights)
     else:
         network, classes = given_network(spec, weights, own.classes if own else val.classes)
-    if own:
+    if own and prepare is None:
         say(f"{weights} is a model of zfpipe: its own classes, mean and std go with its weights.")
-    mean, std = (own.mean, own.std) if own else preprocessing(arguments.mean, arguments.std, train)
-    model = _as_model(network, spec, classes, mean, std, val.size)
+    if own and prepare is None:
+        mean, std, bgr = own.mean, own.std, own.bgr
+    else:
+        mean, std = _mean_and_std(arguments, prepare, train, val.channels)
+        bgr = bool(prepare and prepare.bgr)
+    model = _as_model(network, spec, classes, mean, std, val.size, bgr)
     rows = []
     if classes == val.classes:  # else the outputs mean other classes, and there is nothing to compare
         part = Part(val, val.labels)
-        training = Training(network, spec["input_size"], _recipe(arguments), part, part, mean, std, 0, device)
+        training = Training(network, spec["input_size"], _recipe(arguments), part, part, mean, std, 0, device, bgr)
         rows = [{"epoch": 0} | training.validate()]
     return model, rows, {"val_sha256": val.manifest_sha256}
+
+
+def _preprocess(arguments: argparse.Namespace, spec: dict[str, Any], weights: str | None) -> Preprocess | None:
+    """Return what goes with given weights. Raises UserError where --mean or --std says something else."""
+    if arguments.preprocess and weights in (None, "random"):
+        raise UserError("preprocess goes with given weights, and model.weights names none; use train.mean, train.std.")
+    prepare = parse_preprocess(arguments.preprocess)
+    if prepare is None and is_entry(spec["name"], weights):
+        prepare = preprocess(entry_settings(spec["name"], weights))
+    if prepare is None:
+        return None
+    for name in ("mean", "std"):
+        words, said = getattr(arguments, name), getattr(prepare, name)
+        if words is not None and said is not None:
+            found = " ".join(f"{number:g}" for number in said.flatten().tolist())
+            if words in (["pixel"], ["channel"]) or not _same(words, said):
+                raise UserError(
+                    f"train.{name} is {' '.join(words)} and the weights' own preprocessing has {found} (in pixel "
+                    f"values, RGB); leave train.{name} out."
+                )
+    say("Mean and std are those of the weights (preprocess), instead of train.mean and train.std.")
+    return prepare
+
+
+def _same(words: list[str], said: torch.Tensor) -> bool:
+    return torch.allclose(numbers("mean", words, "", len(said)), said, rtol=1e-3)
+
+
+def _mean_and_std(
+    arguments: argparse.Namespace, prepare: Preprocess | None, images, channels: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    given = {name: getattr(prepare, name) if prepare else None for name in ("mean", "std")}
+    default = {"mean": ["0"] if prepare else ["pixel"], "std": ["1"]}
+    words = {
+        name: default[name] if given[name] is not None else getattr(arguments, name) or default[name] for name in given
+    }
+    found = preprocessing(words["mean"], words["std"], images, channels)
+    mean, std = (found[place] if own is None else own for place, own in enumerate(given.values()))
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise UserError(f"preprocess.{name} has {len(values)} numbers, and the images have {channels} channels.")
+    return tuple(values.expand(channels, *values.shape[1:]).contiguous() for values in (mean, std))
+
+
+def _outputs(network: nn.Module, spec: dict[str, Any]) -> int | None:
+    return outputs_of(network, spec.get("channels", 3), pair(spec["input_size"]))
+
+
+def _require_outputs(network: nn.Module, spec: dict[str, Any], classes: list[str]) -> None:
+    """Raise UserError unless a network of the user's own has an output for each class."""
+    if is_yours(spec["name"]) and (outputs := _outputs(network, spec)) != len(classes):
+        found = "no output (B, classes)" if outputs is None else f"{outputs} outputs"
+        raise UserError(
+            f"{spec['name']} has {found}, and the data set {len(classes)} classes; say so to it in model.args."
+        )
 
 
 def _check(arguments: argparse.Namespace, weights: str | None) -> None:
@@ -273,18 +365,18 @@ def _facts(
         "spec": spec,
         "first_weights": sha256_value(plain_weights(network)),
         "recipe": dataclasses.asdict(recipe),
-        "mean": list(arguments.mean),
-        "std": list(arguments.std),
+        "mean": list(arguments.mean or ["pixel"]),
+        "std": list(arguments.std or ["1"]),
         "seed": arguments.seed,
         "epochs": arguments.epochs if recipe.schedule.depends_on_epochs() else None,
         "code": [code_sha256(module) for module in CODE],
     }
 
 
-def _as_model(network: nn.Module, spec: dict, classes: list[str], mean, std, packed_size: int) -> Model:
+def _as_model(network: nn.Module, spec: dict, classes: list[str], mean, std, packed_size: Size, bgr: bool) -> Model:
     """Return the model; its mean is the centre of the mean image, so that what follows needs no packed size."""
     mean = centre_crop(mean, spec["input_size"]) if mean.shape[-1] > 1 else mean
-    return Model(network, spec, classes, mean.contiguous(), std, packed_size)
+    return Model(network, spec, classes, mean.contiguous(), std, packed_size, bgr)
 
 
 def _csv(rows: list[Row]) -> str:

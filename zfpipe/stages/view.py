@@ -9,7 +9,8 @@ import argparse
 import numpy as np
 import torch
 
-from zfpipe.data.decode import centre_crop, read_rgb, square
+from zfpipe.data.channels import read_file, shown, shown_channels
+from zfpipe.data.decode import centre_crop
 from zfpipe.data.photographs import PHOTOGRAPHS, locate
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.nets import deconvnet
@@ -30,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="PNG", help="picture to write")
     parser.add_argument("--count", type=int, default=9, help="number of maps, from the strongest down")
     parser.add_argument("--title", help="what the picture calls the image (default: the file's name)")
+    parser.add_argument(
+        "--channels",
+        type=int,
+        nargs="+",
+        metavar="C",
+        help="image channels, from 0, shown as red, green and blue; one: grey (default: the first three)",
+    )
     parser.add_argument("--collide", default="add", help="where unpooled signals meet: add or overwrite")
     parser.add_argument(
         "--quantile", type=float, default=0.995, help="of |projection| that is drawn at full strength, up to 1"
@@ -44,23 +52,27 @@ def run(arguments: argparse.Namespace) -> None:
     require_one_of("reconstruct.collide", arguments.collide, deconvnet.COLLIDE)
     device = prepare_device(arguments.device, arguments.threads)
     model = load_model(arguments.model).to(device)
-    pixels = square(read_rgb(_image_path(arguments.image)), model.packed_size)
-    image = centre_crop(np.asarray(pixels), model.input_size)  # (H, W, 3)
-    traced = trace(model.network, image.shape[:2])
+    pixels = read_file(_image_path(arguments.image), model.packed_size, model.channels)
+    image = centre_crop(pixels, model.input_size)  # (H, W, C)
+    channels = shown_channels(arguments.channels, model.channels)
+    traced = trace(model.network, image.shape[:2], model.channels)
     (layer,) = choose(layers(traced), [arguments.layer])
     projections, labels = project_strongest(model, traced, layer, image, arguments.count, arguments.collide)
     if not labels:
         raise UserError(f"{arguments.image} excites no unit of {layer.name}; there is nothing to project.")
     title = arguments.title or arguments.image.rsplit("/", 1)[-1].removeprefix(SHIPPED)
-    draw_view(arguments.out, image, projections, labels, layer.name, title, arguments.quantile, arguments.dpi)
+    projections = [shown(projection, channels) for projection in projections]
+    draw_view(
+        arguments.out, shown(image, channels), projections, labels, layer.name, title, arguments.quantile, arguments.dpi
+    )
 
 
 def project_strongest(
     model: Model, traced: Traced, layer: Layer, image: np.ndarray, count: int, collide: str = "add"
 ) -> tuple[list[np.ndarray], list[dict]]:
-    """Project the maxima of the `count` strongest maps of one image (H, W, 3) uint8, each by itself.
+    """Project the maxima of the `count` strongest maps of one image (H, W, C) uint8, each by itself.
 
-    Returns full-frame projections (H, W, 3) float32 and, for each, its rank, unit, activation, row, col and box.
+    Returns full-frame projections (H, W, C) float32 and, for each, its rank, unit, activation, row, col and box.
     Maps that are zero everywhere are left out; of equal maxima the lower unit comes first.
     """
     frame = model.normalise(torch.from_numpy(image.copy()).to(model.mean.device).permute(2, 0, 1)[None])
@@ -73,7 +85,7 @@ def project_strongest(
     for rank, unit in enumerate(units[activation[units] > 0]):
         place = (torch.tensor([index], device=maps.device) for index in (unit, row[unit], col[unit]))
         signal = project(deconvnet.seed(maps, *place))
-        projections.append(signal[0].permute(1, 2, 0).cpu().numpy())
+        projections.append(model.as_seen(signal[0].permute(1, 2, 0).cpu().numpy()))
         facts = {"rank": rank, "unit": int(unit), "activation": float(activation[unit])}
         labels.append(facts | {"row": int(row[unit]), "col": int(col[unit]), "box": _box(layer, row[unit], col[unit])})
     return projections, labels

@@ -52,8 +52,10 @@ def test_datasets_and_runs_alone_are_a_whole_config():
     assert run["mine"] == {"k": 9, "shards": 1, "batch_size": 32, "threads": 4}
     assert run["train"]["epochs"] == 70
     assert run["model"]["input_size"] == 224
-    assert packed_size(run) == 256
-    assert experiment["datasets"]["photos"]["check"] == {"severity": {}, "leave_out": [], "threads": 8}
+    assert packed_size(run) == (256, 256)
+    check = experiment["datasets"]["photos"]["check"]
+    assert (check["severity"], check["leave_out"], check["threads"]) == ({}, [], 8)
+    assert check["thresholds"]["blurred"] == 10
     assert experiment["device"] == "auto"
 
 
@@ -92,7 +94,7 @@ def test_merging_is_deep_and_lists_are_replaced():
 def test_a_dataset_overrides_check():
     more = "{check: {leave_out: [truncated], threads: 2}, datasets: {photos: {check: {leave_out: [too-small]}}}}"
     check = loaded(more)["datasets"]["photos"]["check"]
-    assert check == {"severity": {}, "leave_out": ["too-small"], "threads": 2}
+    assert (check["severity"], check["leave_out"], check["threads"]) == ({}, ["too-small"], 2)
 
 
 def test_loading_leaves_the_callers_config_alone_and_runs_share_nothing():
@@ -306,7 +308,7 @@ def test_no_epochs_need_weights():
 
 def test_the_crop_has_to_fit_into_the_packed_image():
     refused("pack: {size: 223}", "runs.first has pack.size 223", "model.input_size 224")
-    assert packed_size(loaded("pack: {size: 224}")["runs"]["first"]) == 224
+    assert packed_size(loaded("pack: {size: 224}")["runs"]["first"]) == (224, 224)
 
 
 def test_a_borrowed_network_is_traced_for_its_layers():

@@ -1,5 +1,6 @@
 """The config as plain dicts: checked against its schema, with every default filled in. Used by the Snakefile alone."""
 
+import contextlib
 import copy
 import functools
 import json
@@ -13,6 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 
@@ -45,9 +47,19 @@ def _schema(path: str | Path) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
-def packed_size(run: dict[str, Any]) -> int:
-    """Return the side of a run's packed images: its own setting, or 8/7 of the input (the paper's 256 for 224)."""
-    return run["pack"]["size"] or -(-run["model"]["input_size"] * 8 // 7)
+def packed_size(run: dict[str, Any]) -> Size:
+    """Return height and width of a run's packed images: its own setting, or 8/7 of the input (the paper's 256 for 224).
+
+    `preprocess.resize` is the shorter side, as everyone's is.
+    """
+    if run["pack"]["size"]:
+        return pair(run["pack"]["size"])
+    resize = (run.get("preprocess") or {}).get("resize")
+    if resize is None:
+        return packed_for(run["model"]["input_size"])
+    crop = pair(run["model"]["input_size"])
+    height, width = (round(side * resize / min(crop)) for side in crop)
+    return height, width
 
 
 def _names(top: dict[str, Any]) -> list[str]:
@@ -66,34 +78,72 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     _one_of(f"{at}.dataset", run["dataset"], top["datasets"])
     for section in SECTIONS:
         run[section] = _over(top[section], own.get(section, {}))
-    _check_model(at, run)
+    _check_model(at, run, own.get("train", {}))
+    run["channels"] = top["datasets"][run["dataset"]]["channels"]
     run["layers"] = _layers(at, run)
     _check_view(at, run)
     return run
 
 
-def _check_model(at: str, run: dict[str, Any]) -> None:
+def _check_model(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> None:
     """Fill in the input size; see that weights are there where they are needed, and that the crop fits the image."""
     model = run["model"]
-    model.setdefault("input_size", DEFAULT_SIZE.get(model["name"], 224))
     weights = model.get("weights")
-    if weights not in (None, "random"):
+    if _is_entry(model):
+        from zfpipe.nets.borrowed import entry_settings  # here, since torch takes seconds to import
+
+        with _said_of(at):
+            run["preprocess"] = entry_settings(model["name"], weights) | run.get("preprocess", {})
+    elif weights not in (None, "random"):
         model["weights"] = _existing(f"{at}.model.weights", weights, "file")
+    if "preprocess" in run:
+        _check_preprocess(at, run, own_training)
+    model.setdefault("input_size", DEFAULT_SIZE.get(model["name"], 224))
     if run["train"]["epochs"] == 0 and weights is None:
         raise UserError(
             f"config: {at} has train.epochs 0 and no model.weights; name a file of weights, or `random` for an "
             "untrained control, or train for at least 1 epoch."
         )
-    if packed_size(run) < model["input_size"]:
+    if not fits(model["input_size"], packed_size(run)):
         raise UserError(
-            f"config: {at} has pack.size {packed_size(run)}, which is smaller than model.input_size "
-            f"{model['input_size']}; the crop has to fit into the packed image."
+            f"config: {at} has pack.size {size_name(packed_size(run))}, which is smaller than model.input_size "
+            f"{size_name(model['input_size'])}; the crop has to fit into the packed image."
         )
+
+
+def _is_entry(model: dict[str, Any]) -> bool:
+    """Whether the weights are torchvision's own, by name; decided without importing torch."""
+    name, weights = model["name"], model.get("weights")
+    entry = re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights or "")
+    return name.startswith("torchvision:") and bool(entry) and not os.path.exists(weights)
+
+
+def _check_preprocess(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> None:
+    """Take the crop as the input size; mean and std of given weights replace the training's, unless the run has both."""
+    model, prepare = run["model"], run["preprocess"]
+    if model.get("weights") in (None, "random"):
+        raise UserError(
+            f"config: {at} has `preprocess`, which goes with given weights, and no model.weights; use train.mean and "
+            "train.std for a network of its own."
+        )
+    if "crop" in prepare:
+        model.setdefault("input_size", prepare["crop"])
+    for key in ("mean", "std"):
+        if key in prepare and key not in own_training:  # given both: the stage train compares them
+            run["train"][key] = None
+
+
+@contextlib.contextmanager
+def _said_of(at: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"config: {at}: {str(error).rstrip('.')}.") from error
 
 
 def _layers(at: str, run: dict[str, Any]) -> list[str]:
     """Return the run's layers in the order of the network; `all` is spelled out."""
-    known = _known_layers(at, run["model"])
+    known = _known_layers(at, run)
     if run["layers"] == "all":
         return known
     for name in run["layers"]:
@@ -101,20 +151,21 @@ def _layers(at: str, run: dict[str, Any]) -> list[str]:
     return [name for name in known if name in run["layers"]]
 
 
-def _known_layers(at: str, model: dict[str, Any]) -> list[str]:
+def _known_layers(at: str, run: dict[str, Any]) -> list[str]:
     """Return the layers of a network. One that is not our own is built and traced for that, which takes seconds."""
-    name = model["name"]
+    model, name = run["model"], run["model"]["name"]
     if name in OWN_LAYERS:
         return list(OWN_LAYERS[name])
-    if not name.startswith("torchvision:"):
+    if ":" not in name:
         raise UserError(
             f"config: {at}.model.name is {name!r}{nearest(name, OWN_LAYERS)}; it can be: {', '.join(OWN_LAYERS)}, "
-            "torchvision:NAME."
+            "torchvision:NAME, yourmodule:function."
         )
-    try:
-        return list(_traced_layers(json.dumps({key: model[key] for key in model if key != "weights"})))
-    except UserError as error:
-        raise UserError(f"config: {at}: {str(error).rstrip('.')}.") from error
+    spec = {key: model[key] for key in model if key != "weights"}
+    if run["channels"] != 3:
+        spec["channels"] = run["channels"]
+    with _said_of(at):
+        return list(_traced_layers(json.dumps(spec)))
 
 
 @functools.cache
@@ -124,14 +175,15 @@ def _traced_layers(spec: str) -> tuple[str, ...]:
     from zfpipe.nets.trace import trace
 
     model = json.loads(spec)
-    found = layers(trace(build(model, classes=2), (model["input_size"],) * 2))
+    size, channels = pair(model["input_size"]), model.get("channels", 3)
+    found = layers(trace(build(model, classes=2), size, channels))
     return tuple(name for name, layer in found.items() if not layer.obstacle)
 
 
 def _check_view(at: str, run: dict[str, Any]) -> None:
     view = run["view"]
     for name in view["layers"] or ():
-        _one_of(f"{at}: view.layers", name, _known_layers(at, run["model"]))
+        _one_of(f"{at}: view.layers", name, _known_layers(at, run))
     for name, image in view["images"].items():
         if image.startswith(SHIPPED):
             from zfpipe.data.photographs import PHOTOGRAPHS  # here, since most configs do without
@@ -158,6 +210,11 @@ def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, A
 def _check_source(at: str, dataset: dict[str, Any]) -> None:
     """See that a source has what it needs, and that it is there; a CSV's root is its own folder by default."""
     source = dataset["source"]
+    if dataset["channels"] not in (1, 3) and source not in ("folder", "csv"):
+        raise UserError(
+            f"config: {at} has channels {dataset['channels']}, and the images of source {source} are grey or RGB; it "
+            "can be 1 or 3, or give .npy arrays (H, W, C) as a folder."
+        )
     if source == "photographs":
         return
     if source == "csv":

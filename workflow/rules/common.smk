@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from zfpipe.data.published import PUBLISHED
 from zfpipe.data.sources import WRITTEN
+from zfpipe.data.sizes import pair, size_name
 from zfpipe.errors import UserError
 from zfpipe.experiment import load, packed_size
 from zfpipe.files.code import code_sha256
@@ -35,7 +36,7 @@ wildcard_constraints:
     image="[A-Za-z][A-Za-z0-9_-]*",
     layer="[A-Za-z0-9_.]+",
     split="train|val",
-    size=r"\d+",
+    size=r"\d+(x\d+)?",
     shard=r"\d+",
     of=r"\d+",
 
@@ -120,7 +121,7 @@ def folder_listing(wildcards):
 def least_size(wildcards):
     """Side in pixels that every image of a data set should have: the largest input of its runs."""
     return max(
-        run["model"]["input_size"]
+        min(pair(run["model"]["input_size"]))
         for run in RUNS.values()
         if run["dataset"] == wildcards.dataset
     )
@@ -137,7 +138,7 @@ def check_policy(wildcards):
 def packed(split):
     """Input function: the packed file of a run's split."""
     return lambda wildcards: (
-        f"results/data/{run_of(wildcards)['dataset']}/pack/{packed_size(run_of(wildcards))}/{split}.h5"
+        f"results/data/{run_of(wildcards)['dataset']}/pack/{size_name(packed_size(run_of(wildcards)))}/{split}.h5"
     )
 
 
@@ -147,8 +148,28 @@ def packed_train(wildcards):
 
 
 def given_weights(wildcards):
+    """A file that is there; torchvision's own weights, by name, are no file of ours."""
     weights = run_of(wildcards)["model"].get("weights")
-    return [] if weights in (None, "random") else weights
+    return weights if weights and os.path.isfile(weights) else []
+
+
+def weights_settings(wildcards):
+    """What given weights want done to pixels, as an option of `zfpipe train`; sizes are for the rule pack."""
+    asked = run_of(wildcards).get("preprocess")
+    if asked is None:
+        return ""
+    used = {key: asked[key] for key in asked if key not in ("resize", "crop")}
+    return flags({"preprocess": json.dumps(used, sort_keys=True)}, "preprocess")
+
+
+def network_code(wildcards):
+    """Digest of the code of a network of one's own: an edited one is trained anew."""
+    name = run_of(wildcards)["model"]["name"]
+    if ":" not in name or name.startswith("torchvision:"):
+        return None
+    from zfpipe.nets.yours import code_of  # here, since most runs have none
+
+    return code_of(name)
 
 
 def shards(wildcards):

@@ -87,7 +87,8 @@ rule pack:
         runtime=growing(240),
     params:
         root=image_root,
+        channels=lambda wildcards: dataset_of(wildcards)["channels"],
         code=code("pack"),
     shell:
         "zfpipe pack --manifest {input:q} --root {params.root:q} --split {wildcards.split} --size {wildcards.size} "
-        "--threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
+        "--channels {params.channels} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -18,7 +18,7 @@ rule figure:
     params:
         units=shown_units,
         settings=lambda wildcards: flags(
-            run_of(wildcards)["figure"], "scale", "quantile", "dpi"
+            run_of(wildcards)["figure"], "scale", "quantile", "dpi", "channels"
         ),
         code=code("figure"),
     shell:
@@ -48,9 +48,10 @@ rule view:
             run_of(wildcards)["view"], "count", "quantile", "dpi"
         ),
         collide=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
+        channels=lambda wildcards: flags(run_of(wildcards)["figure"], "channels"),
         device=EXPERIMENT["device"],
         code=code("view"),
     shell:
         "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} "
-        "--layer {wildcards.layer} {params.settings} {params.collide} --device {params.device} "
+        "--layer {wildcards.layer} {params.settings} {params.collide} {params.channels} --device {params.device} "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"

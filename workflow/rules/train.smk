@@ -27,6 +27,8 @@ rule train:
         model=lambda wildcards: json.dumps(run_of(wildcards)["model"], sort_keys=True),
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
         settings=lambda wildcards: flags(run_of(wildcards)["train"], *TRAINING),
+        preprocess=weights_settings,
+        network=network_code,
         keep=lambda wildcards: flags(
             {"keep_epoch": run_of(wildcards)["train"]["keep_epochs"]}, "keep_epoch"
         ),
@@ -36,5 +38,6 @@ rule train:
         code=code("train", without=("zfpipe.pictures",)),
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
+        "{params.preprocess} "
         "--state {params.state:q} --device {params.device} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

@@ -1,10 +1,8 @@
 """Slower and simpler versions of the deconvnet, to compare with."""
 
-import copy
-
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch.overrides import TorchFunctionMode
 
 
 class _DeconvReLU(torch.autograd.Function):
@@ -29,18 +27,62 @@ class _StraightThrough(torch.autograd.Function):
         return signal, None
 
 
-class _ReLU(nn.Module):
-    def forward(self, x):
-        return _DeconvReLU.apply(x)
+class _DeconvLeakyReLU(torch.autograd.Function):
+    """Leaky ReLU whose backward scales the negative part of the signal, not that of what was negative on the way up."""
+
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.slope = slope
+        return x.clamp(min=0) + slope * x.clamp(max=0)
+
+    @staticmethod
+    def backward(ctx, signal):
+        return signal.clamp(min=0) + ctx.slope * signal.clamp(max=0), None
 
 
-class _SkippedNorm(nn.Module):
-    def __init__(self, norm):
+class Deconv(TorchFunctionMode):
+    """While it is on, whatever rectifies, in a module, a function, a method, in place or not, has a deconvnet's backward.
+
+    `outputs` collects what each of them gave, in the order of computation.
+    """
+
+    def __init__(self):
         super().__init__()
-        self.norm = norm
+        self.outputs = []
 
-    def forward(self, x):
-        return _StraightThrough.apply(x, self.norm(x).detach())
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs, name, x = kwargs or {}, func.__name__.strip("_"), args[0] if args else None
+        if name == "local_response_norm":
+            with torch._C.DisableTorchFunction():
+                return _StraightThrough.apply(x, func(*args, **kwargs).detach())
+        if name not in ("relu", "relu6", "hardtanh", "leaky_relu", "prelu"):
+            return func(*args, **kwargs)
+        y = _DeconvReLU.apply(x)
+        if name in ("relu6", "hardtanh"):
+            y = _StraightThrough.apply(y, y.detach().clamp(max=6))
+        elif name == "leaky_relu":
+            y = _DeconvLeakyReLU.apply(x, args[1] if len(args) > 1 else kwargs["negative_slope"])
+        elif name == "prelu":
+            y = _DeconvLeakyReLU.apply(x, args[1].view(-1, *[1] * (x.dim() - 2)))
+        self.outputs.append(y)
+        return y
+
+
+def rectified_by_autograd(network, images):
+    """Run a network up with the backwards of a deconvnet; return its images and every rectified map, in order.
+
+    For networks that do not go on with what an in-place rectification overwrote.
+    """
+    images = images.clone().requires_grad_(True)
+    with Deconv() as mode:
+        network(images)
+    return images, mode.outputs
+
+
+def pull(images, maps, channel, row, col):
+    """Project one unit of a map of `rectified_by_autograd`."""
+    value = (maps if maps.dim() == 4 else maps[..., None, None])[0, channel, row, col]
+    return torch.autograd.grad(value * value.detach(), images, retain_graph=True)[0]
 
 
 def by_autograd(network, images, read, seed_at):
@@ -48,20 +90,12 @@ def by_autograd(network, images, read, seed_at):
 
     `read(network)` returns the module whose calls' outputs are the layer; `seed_at` is (call, channel, row, col).
     """
-    network = copy.deepcopy(network).eval()
-    for name, module in list(network.named_modules()):
-        new = {nn.ReLU: lambda m: _ReLU(), nn.LocalResponseNorm: _SkippedNorm}.get(type(module))
-        if new:
-            parent = network.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], new(module))
     outputs = []
     hook = read(network).register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    images = images.clone().requires_grad_(True)
-    network(images)
+    images, _ = rectified_by_autograd(network, images)
     hook.remove()
-    call, channel, row, col = seed_at
-    maps = outputs[call] if outputs[call].dim() == 4 else outputs[call][..., None, None]
-    return torch.autograd.grad(maps[0, channel, row, col] * maps[0, channel, row, col].detach(), images)[0]
+    call, *place = seed_at
+    return pull(images, outputs[call], *place)
 
 
 def five_conv_by_hand(network, images, layer, channel, row, col):

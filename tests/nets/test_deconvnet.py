@@ -229,7 +229,7 @@ class Gated(nn.Module):
 def test_an_operation_without_a_rule_is_named_and_layers_below_it_still_work(lively):
     traced = trace(lively(Gated()), (12, 12))
     assert project(traced, images(12, 12), "relu", 0, 3, 3).shape == (1, 3, 12, 12)
-    with pytest.raises(UserError, match=r"no rule for GELU at gelu; it knows .*Conv2d.*MaxPool2d"):
+    with pytest.raises(UserError, match=r"from relu2: GELU at gelu has no rule; it knows .*Conv2d.*MaxPool2d"):
         deconvnet.forward(traced, images(12, 12), "relu2")
     assert layers(traced)["relu2"].obstacle == "GELU at gelu has no rule"
 

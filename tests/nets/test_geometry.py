@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from zfpipe.nets.geometry import Axis, fields
+from zfpipe.nets.axis import Axis
+from zfpipe.nets.geometry import fields
 from zfpipe.nets.layers import layers
 from zfpipe.nets.paper import alexnet, zfnet
 from zfpipe.nets.trace import trace
@@ -78,7 +79,7 @@ def test_every_pixel_of_the_field_matters_and_none_outside(lively):
             first, last = span(axis, place)
             assert first <= found[0]
             assert found[-1] <= last
-            if 0 < first and last < axis.image - 1:  # at the border a dilated kernel's first taps see padding alone
+            if first > 0 and last < axis.image - 1:  # at the border a dilated kernel's first taps see padding alone
                 assert (found[0], found[-1]) == (first, last)
 
 

@@ -1,5 +1,6 @@
 """The deconvnet: forward with switches up to a layer, then a signal walked down to pixels (paper, section 2.1)."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,10 @@ from torch import Tensor, fx
 
 from zfpipe.errors import UserError
 from zfpipe.nets.rules import RULES
-from zfpipe.nets.trace import Step, Traced
+from zfpipe.nets.trace import Step, Traced, operation_name
 
 COLLIDE = ("add", "overwrite")
+NOTHING = (math.inf, "")
 
 
 @torch.no_grad()
@@ -28,14 +30,17 @@ def forward(
     values: dict[fx.Node, Any] = traced.constants | {traced.input_node: images}
     downs = []
     for step in steps:
-        sources = _tensor_sources(step, values)
-        if step.shape is None or not sources:  # a size, a shape: nothing for a signal to pass through
+        if not step.sources:  # a size, a constant: nothing for a signal to pass through
             values[step.node] = step.run(values)
             continue
-        settings = step.settings() | {"overwrite": collide == "overwrite"}
-        run = _as_function(step, values, sources)
-        values[step.node], down = _rule(step).apply(run, settings, *(values[source] for source in sources))
-        downs.append((step.node, sources, down))
+        refused = obstacle(step, values)
+        if refused:
+            raise UserError(f"The deconvnet cannot go down from {layer}: {refused}; {supported()}.")
+        settings = step.settings(values) | {"overwrite": collide == "overwrite"}
+        inputs = (values[source] for source in step.sources)
+        run = _as_function(step, values)
+        values[step.node], down = RULES[step.operation].apply(run, settings, *inputs)
+        downs.append((step.node, step.sources, down))
     top = steps[-1].node
 
     @torch.no_grad()
@@ -64,44 +69,35 @@ def seed(activations: Tensor, channel: Tensor, row: Tensor, col: Tensor) -> Tens
     return signal.view_as(activations)
 
 
-def supported_operations() -> list[str]:
-    """Return the names of the operations that have a rule."""
-    return sorted({getattr(operation, "__name__", str(operation)) for operation in RULES})
+def supported() -> str:
+    """Say which operations have a rule: modules, which stand for their functions too, and functions without one."""
+    by_rule: dict[Callable, list] = {}
+    for operation, known in RULES.items():
+        by_rule.setdefault(known.apply, []).append(operation)
+    names = set()
+    for operations in by_rule.values():
+        modules = [operation for operation in operations if isinstance(operation, type)]
+        names.update(operation_name(operation) for operation in modules or operations)
+    return f"it knows {', '.join(sorted(names, key=str.lower))}, and the functions of these"
 
 
-def unsupported(traced: Traced, layer: str) -> Step | None:
-    """Return the first step below a layer that has no rule, or None."""
-    signal_paths = {traced.input_node}
-    for step in traced.upto([layer]):
-        if step.shape is not None and signal_paths.intersection(step.node.all_input_nodes):
-            signal_paths.add(step.node)
-            if step.operation not in RULES:
-                return step
-    return None
+def obstacle(step: Step, values: dict[fx.Node, Any]) -> str:
+    """Say why a signal cannot pass a step, naming both, or return ''."""
+    known = RULES.get(step.operation)
+    why = known.refuses(step.settings(values), step.signals) if known else "has no rule"
+    return f"{step.label} at {step.name} {why}" if why else ""
 
 
-def _rule(step: Step):
-    if step.operation not in RULES:
-        raise UserError(
-            f"The deconvnet has no rule for {_operation_name(step)} at {step.name}; "
-            f"it knows {', '.join(supported_operations())}."
-        )
-    return RULES[step.operation]
+def obstacles(traced: Traced) -> dict[str, str]:
+    """Return, for every step that depends on the image, the first obstacle between it and the pixels, or ''."""
+    first: dict[fx.Node, tuple[int, str]] = {traced.input_node: NOTHING}
+    for number, step in enumerate(traced.steps):
+        if step.sources:
+            own = obstacle(step, traced.facts)
+            first[step.node] = min([first[source] for source in step.sources] + ([(number, own)] if own else []))
+    return {step.name: first[step.node][1] for step in traced.steps if step.sources}
 
 
-def _operation_name(step: Step) -> str:
-    return getattr(step.operation, "__name__", str(step.operation))
-
-
-def _tensor_sources(step: Step, values: dict[fx.Node, Any]) -> list[fx.Node]:
-    # A weight that stands in the graph (get_attr) is a tensor too, but no signal goes to it.
-    return [
-        node
-        for node in step.node.all_input_nodes
-        if isinstance(values[node], Tensor) and node.op != "get_attr" and values[node].dim() > 0
-    ]
-
-
-def _as_function(step: Step, values: dict[fx.Node, Any], sources: list[fx.Node]) -> Callable[..., Tensor]:
-    others = {node: values[node] for node in step.node.all_input_nodes if node not in sources}
-    return lambda *inputs: step.run(others | dict(zip(sources, inputs, strict=True)))
+def _as_function(step: Step, values: dict[fx.Node, Any]) -> Callable[..., Tensor]:
+    others = {node: values[node] for node in step.node.all_input_nodes if node not in step.sources}
+    return lambda *inputs: step.run(others | dict(zip(step.sources, inputs, strict=True)))

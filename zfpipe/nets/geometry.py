@@ -1,112 +1,132 @@
-"""Receptive fields, and the windows in which a unit can be run alone. Pixels of the network's input throughout."""
+"""What each position of each map sees: the receptive fields of a traced network, found by the reach of its rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-from torch import fx
+import torch
+from torch import Tensor
 
+from zfpipe.nets.axis import Axis, Field, span, whole
+from zfpipe.nets.moves import Line, moved
 from zfpipe.nets.rules import RULES
 from zfpipe.nets.trace import Step, Traced
 
 
 @dataclass(frozen=True)
-class Axis:
-    """One axis of a receptive field: position u of a map sees pixels start + u jump ... start + u jump + size - 1.
+class Place:
+    """An image axis in a map: its receptive field, and the dimension of the tensor along which it lies.
 
-    `image` is the input's length on that axis. The field may reach past the image.
+    The dimension is None where the map has no such axis (after flattening). It then sees the whole image.
     """
 
-    size: int
-    jump: int
-    start: int
-    image: int
-
-    @property
-    def window(self) -> int:
-        """Side of the window: the least that holds any unit's field and keeps every grid aligned; at most the image.
-
-        The image less the window is a multiple of the jump, so that a window at the far border is on the grid too.
-        """
-        least = self.size + self.jump - 1
-        return min(self.image, least + (self.image - least) % self.jump)
-
-    def window_start(self, position: np.ndarray) -> np.ndarray:
-        """Return where the window of the units at `position` starts, a multiple of the jump."""
-        left = np.maximum(0, self.start + np.asarray(position) * self.jump)
-        return np.clip(left // self.jump * self.jump, 0, self.image - self.window)
-
-    def in_window(self, position: np.ndarray) -> np.ndarray:
-        """Return the units' positions in their own window's map."""
-        return np.asarray(position) - self.window_start(position) // self.jump
-
-    @property
-    def box_size(self) -> int:
-        """Length of what is cut out for a reconstruction: the field, or the image where the field is no smaller."""
-        return min(self.size, self.image)
-
-    def box_start(self, position: np.ndarray) -> np.ndarray:
-        """Return where that cut starts; it may lie before 0."""
-        position = np.asarray(position)
-        return np.zeros_like(position) if self.size >= self.image else self.start + position * self.jump
-
-
-@dataclass(frozen=True)
-class Field:
-    """The receptive field of a layer, by axis."""
-
-    rows: Axis
-    cols: Axis
-
-    @property
-    def axes(self) -> tuple[Axis, Axis]:
-        return self.rows, self.cols
+    axis: Axis
+    dim: int | None
 
 
 def fields(traced: Traced) -> dict[str, Field]:
-    """Return the receptive field of every step, by name."""
-    image = {traced.input_node: tuple(Axis(1, 1, 0, length) for length in traced.input_size)}
-    known: dict[fx.Node, tuple[Axis, ...]] = dict(image)
+    """Return the receptive field of every step that depends on the image, by name."""
+    return {name: Field(*(place.axis for place in pair)) for name, pair in places(traced).items()}
+
+
+def places(traced: Traced) -> dict[str, tuple[Place, Place]]:
+    """Return where rows and columns of the image lie in every step's map, and what its positions see."""
+    known = {
+        traced.input_node: tuple(Place(Axis(1, 1, 0, length), 2 + n) for n, length in enumerate(traced.input_size))
+    }
+    shapes = {traced.input_node: (traced.channels, *traced.input_size)}
+    found = {}
     for step in traced.steps:
-        below = [known[node] for node in step.node.all_input_nodes if node in known]
-        if below and step.shape is not None:
-            known[step.node] = tuple(_axis(step, number, [axes[number] for axes in below]) for number in (0, 1))
-    return {step.name: Field(*known[step.node]) for step in traced.steps if step.node in known}
+        if step.sources:
+            below = [known[source] for source in step.sources]
+            known[step.node] = tuple(_place(traced, step, n, [pair[n] for pair in below], shapes) for n in (0, 1))
+            shapes[step.node] = step.shape
+            found[step.name] = known[step.node]
+    return found
 
 
-def _axis(step: Step, number: int, below: list[Axis]) -> Axis:
-    merged = _merge(below)
+def _place(traced: Traced, step: Step, number: int, below: list[Place], shapes: dict) -> Place:
+    """Return the place of image axis `number` in a step's map, given that in its inputs."""
+    dims = 1 + len(step.shape or ())
+    lost = Place(whole(traced.input_size[number]), 2 + number if dims == 4 else None)
     reach = RULES[step.operation].reach if step.operation in RULES else "whole"
-    if reach == "whole":
-        return _whole(merged.image)
-    if reach == "point" or merged == _whole(merged.image):
-        return merged
-    settings = step.settings()
-    kernel = _pair(settings["kernel_size"] if "kernel_size" in settings else settings["weight"].shape[2:])[number]
-    stride = _pair(settings.get("stride") or kernel)[number]
-    extent = _pair(settings.get("dilation", 1))[number] * (kernel - 1)
+    if reach == "whole" or step.shape is None or any(place.dim is None for place in below):
+        return lost
+    merged = span([place.axis for place in below])
+    if reach == "moves" and merged != lost.axis:
+        line = moved(traced, step, [place.dim for place in below], shapes)
+        return Place(_taken(merged, line), line.dim) if line else lost
+    if reach == "moves":
+        return lost
+    lengths = {shapes[source][place.dim - 1] for source, place in zip(step.sources, below, strict=True)}
+    dim = below[0].dim
+    if len(lengths) > 1 or len({place.dim for place in below}) > 1 or len(shapes[step.sources[0]]) + 1 != dims:
+        return lost
+    if _varies(traced, step, dims - dim):
+        return lost
+    if reach == "last":
+        return lost if dim == dims - 1 else Place(merged, dim)
+    if reach == "point" or merged == lost.axis:
+        return Place(merged, dim)
+    settings = step.settings(traced.facts)
+    if reach == "border":
+        return _bordered(merged, settings, dims, dim) or lost
+    return Place(_windowed(merged, settings, dim - 2), dim) if dim >= 2 and dims == 4 else lost
+
+
+def _windowed(below: Axis, settings: dict, which: int) -> Axis:
+    """The field above a kernel; `which` of its two lengths counts on this axis."""
+    kernel = _pair(settings["kernel_size"] if "kernel_size" in settings else settings["weight"].shape[2:])[which]
+    stride = _pair(settings.get("stride") or kernel)[which]
+    extent = _pair(settings.get("dilation", 1))[which] * (kernel - 1)
     padding = settings.get("padding", 0)
-    before = extent // 2 if padding == "same" else 0 if padding == "valid" else _pair(padding)[number]
-    return Axis(
-        merged.size + extent * merged.jump,
-        merged.jump * stride,
-        merged.start - before * merged.jump,
-        merged.image,
+    before = extent // 2 if padding == "same" else 0 if padding == "valid" else _pair(padding)[which]
+    if before and settings.get("padding_mode", "zeros") != "zeros":  # its border is a copy of pixels further in
+        return whole(below.image)
+    return Axis(below.size + extent * below.jump, below.jump * stride, below.start - before * below.jump, below.image)
+
+
+def _bordered(below: Axis, settings: dict, dims: int, dim: int) -> Place | None:
+    """The field on a map with constants around it. A border that copies pixels from further in reaches anywhere."""
+    border = settings.get("pad", settings.get("padding"))
+    copies = settings.get("mode", "constant") != "constant" or ("value" not in settings and "pad" in settings)
+    if copies or (len(border) != 4 and "pad" not in settings):
+        return None
+    at = 2 * (dims - 1 - dim)
+    before, after = border[at : at + 2] if at < len(border) else (0, 0)
+    cut = max(0, -before) + max(0, -after)  # a negative border cuts
+    return Place(
+        replace(below, size=below.size + cut * below.jump, start=below.start - max(0, before) * below.jump), dim
     )
 
 
-def _merge(axes: list[Axis]) -> Axis:
-    """The field of a step with several inputs: the span of theirs."""
-    first = axes[0]
-    if any(axis.jump != first.jump for axis in axes):
-        return _whole(first.image)
-    start = min(axis.start for axis in axes)
-    end = max(axis.start + axis.size for axis in axes)
-    return Axis(end - start, first.jump, start, first.image)
+def _taken(below: Axis, line: Line) -> Axis:
+    """The field of positions first, first + every, ... of a map.
+
+    What is cut off before or behind counts as seen, so that a window holds it as well, to be cut off there too.
+    """
+    cut = line.before + line.behind - line.behind % line.every
+    return replace(below, size=below.size + cut * below.jump, jump=below.jump * line.every)
 
 
-def _whole(image: int) -> Axis:
-    return Axis(image, image, 0, image)
+def _varies(traced: Traced, step: Step, from_end: int) -> bool:
+    """Whether the step has an argument that is not the same at all positions of the axis, or known only at run time.
+
+    A window could not be run with it: it is made for the full map.
+    """
+    for node in step.node.all_input_nodes:
+        if node in step.sources:
+            continue
+        value = traced.facts[node]
+        if not isinstance(value, Tensor):
+            return True  # a size that the network computes
+        if RULES[step.operation].reach == "point" and value.dim() >= from_end and value.shape[-from_end] > 1:
+            return not is_uniform(value) or node.op == "get_attr"
+    return False
+
+
+def is_uniform(value: Tensor) -> bool:
+    """Whether all entries are equal; without data (on the meta device) that is not known, so no."""
+    return not value.is_meta and bool((value == value.flatten()[0]).all())
 
 
 def _pair(value) -> tuple[int, int]:
-    return tuple(value) if isinstance(value, tuple | list) or hasattr(value, "__len__") else (value, value)
+    return (*value, *value)[:2] if isinstance(value, tuple | list | torch.Size) else (value, value)

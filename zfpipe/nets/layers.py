@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 from zfpipe.errors import UserError, nearest
 from zfpipe.nets import deconvnet
-from zfpipe.nets.geometry import Field, fields
+from zfpipe.nets.axis import Field
+from zfpipe.nets.geometry import Place, places
 from zfpipe.nets.rules import RULES
-from zfpipe.nets.trace import Traced
+from zfpipe.nets.trace import Step, Traced
 
 
 @dataclass(frozen=True)
 class Layer:
     """A rectified map: its public `name`, its `step` in the traced network, channels, map size (H, W), geometry.
 
+    Where the rectification is leaky, only the positive part of the map counts as activations.
     `obstacle` says why the deconvnet cannot go down from here, or is ''.
     """
 
@@ -32,24 +34,16 @@ def layers(traced: Traced) -> dict[str, Layer]:
     Our own networks name theirs (conv1, ...); elsewhere a layer's name is the qualified name of its rectification.
     """
     aliases = {step: name for name, step in getattr(traced.network, "layer_names", {}).items()}
-    geometry = fields(traced)
+    lying, obstacles = places(traced), deconvnet.obstacles(traced)
     found = {}
     for step in traced.steps:
-        if step.operation in RULES and RULES[step.operation].rectifies and step.name in geometry:
+        if step.sources and step.operation in RULES and RULES[step.operation].rectifies:
             name = aliases.get(step.name, step.name)
-            channels, *size = step.shape
-            obstacle = deconvnet.unsupported(traced, step.name)
-            found[name] = Layer(
-                name,
-                step.name,
-                getattr(step.operation, "__name__", str(step.operation)),
-                channels,
-                tuple(size) or (1, 1),
-                geometry[step.name],
-                f"{getattr(obstacle.operation, '__name__', obstacle.operation)} at {obstacle.name} has no rule"
-                if obstacle
-                else "",
-            )
+            shape = step.shape if len(step.shape) in (1, 3) else step.shape[:1]
+            channels, *size = shape
+            field = Field(*(place.axis for place in lying[step.name]))
+            why = obstacles[step.name] or _shapeless(step, lying[step.name])
+            found[name] = Layer(name, step.name, step.label, channels, tuple(size) or (1, 1), field, why)
     return found
 
 
@@ -65,5 +59,15 @@ def choose(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:
                 f"There is no layer {name!r}{nearest(name, available)}; this network has {', '.join(available)}."
             )
         if available[name].obstacle:
-            raise UserError(f"Layer {name!r} cannot be projected: {available[name].obstacle}.")
+            raise UserError(
+                f"Layer {name!r} cannot be projected: {available[name].obstacle}. "
+                f"The deconvnet goes down through known operations alone; {deconvnet.supported()}."
+            )
     return [layer for name, layer in available.items() if name in names]
+
+
+def _shapeless(step: Step, lying: tuple[Place, Place]) -> str:
+    """Say why a map is no stack of feature maps, or return ''."""
+    if len(step.shape) == 1 or (len(step.shape) == 3 and [place.dim for place in lying] == [2, 3]):
+        return ""
+    return f"{step.label} at {step.name} has maps of shape {step.shape}, not (channels, rows, columns) or (channels)"

@@ -5,8 +5,18 @@ A rule runs its operation and returns the output with the function that carries 
     rule(run, settings, *inputs) -> output, down        down(signal) -> a tuple, one signal for each input
 
 `run(*inputs)` is the operation itself, `settings` its kernel_size, stride and so on. To teach zfpipe an operation,
-write one function here. `reach` says how much of its input one output position sees: 'point' (that position alone),
-'window' (kernel_size, stride, padding, dilation) or 'whole' (all of it).
+write one function here, for module types, functions and names of methods. Its decorator says two more things:
+
+`reach`, how much of its input one position of its output sees:
+    'point'   that position alone
+    'window'  kernel_size, stride, padding, dilation
+    'whole'   all of it
+    'last'    all along the last axis (a dense layer)
+    'border'  that position, on a map with a border added
+    'moves'   values are only moved about (or averaged over an axis): geometry finds out where to, call by call
+
+`refuses(settings, signals) -> str`, where the rule does not hold for every call: why not, or ''. `signals` says where
+among the arguments the signals stand.
 """
 
 import operator
@@ -17,96 +27,189 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops.stochastic_depth import stochastic_depth
 
-from zfpipe.errors import UserError
+from zfpipe.nets.inplace import with_item
 
 Down = Callable[[Tensor], tuple[Tensor, ...]]
+Refuses = Callable[[dict[str, Any], list[int | str]], str]
+
+
+def never(settings: dict, signals: list) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule's function, how far its operation reaches, and whether its output is a layer (a rectified map)."""
+    """A rule's function, how far its operation reaches, whether its output is a layer, and what it refuses."""
 
     apply: Callable[..., tuple[Tensor, Down]]
     reach: str
     rectifies: bool
+    refuses: Refuses
 
 
 RULES: dict[Any, Rule] = {}
 
 
-def rule(*operations: Any, reach: str = "point", rectifies: bool = False):
+def rule(*operations: Any, reach: str = "point", rectifies: bool = False, refuses: Refuses = never):
     """Register the decorated function for module types, functions and method names."""
 
     def register(apply):
         for operation in operations:
-            RULES[operation] = Rule(apply, reach, rectifies)
+            RULES[operation] = Rule(apply, reach, rectifies, refuses)
         return apply
 
     return register
 
 
+def gates(settings: dict, signals: list) -> str:
+    return "" if len(signals) == 1 else "is a product of two signals (a gate), which has no meaning in a deconvnet"
+
+
+def divides(settings: dict, signals: list) -> str:
+    return "" if signals in ([0], ["input"]) else "divides by a signal, which has no meaning in a deconvnet"
+
+
+def floor_not_zero(settings: dict, signals: list) -> str:
+    floor = settings.get("min", settings.get("min_val", -1.0))
+    return (
+        "" if isinstance(floor, int | float) and floor == 0 else f"rectifies only with a least value of 0, not {floor}"
+    )
+
+
+def other_maps(settings: dict, signals: list) -> str:
+    return "returns indices beside its map" if settings.get("return_indices") else ""
+
+
+def batch_statistics(settings: dict, signals: list) -> str:
+    by_batch = settings.get("training")
+    missing = settings.get("_buffers", settings).get("running_mean") is None
+    return "normalises by the batch at hand; it needs running statistics" if by_batch or missing else ""
+
+
+def random_now(settings: dict, signals: list) -> str:
+    return "drops values at random outside training" if settings.get("training") else ""
+
+
 @rule(nn.ReLU, F.relu, torch.relu, "relu", rectifies=True)
+@rule(nn.ReLU6, F.relu6, rectifies=True)
+@rule(
+    nn.Hardtanh, F.hardtanh, torch.clamp, "clamp", "clamp_min", torch.clamp_min, rectifies=True, refuses=floor_not_zero
+)
 def rectify(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
-    """Section 2.1, Rectification: the signal, too, is kept positive."""
+    """Section 2.1, Rectification: the signal, too, is kept positive.
+
+    A cap (ReLU6) holds on the way up alone: it bounds activations, and a signal is no activation.
+    """
     return run(x), lambda signal: (F.relu(signal),)
 
 
-@rule(nn.MaxPool2d, F.max_pool2d, torch.max_pool2d, reach="window")
+@rule(nn.LeakyReLU, F.leaky_relu, nn.PReLU, F.prelu, torch.prelu, nn.RReLU, F.rrelu, rectifies=True, refuses=random_now)
+def rectify_leakily(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """A leaky rectification treats the signal as it treats values: its negative part is scaled by the same slope."""
+    return run(x), lambda signal: (run(signal),)
+
+
+@rule(nn.MaxPool2d, F.max_pool2d, torch.max_pool2d, reach="window", refuses=other_maps)
 def unpool(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
     """Section 2.1, Unpooling: each value goes back to the place that its maximum came from, its switch.
 
     Where pooling windows overlap, several values may go to one place; there they add, as in the exact adjoint.
     With `settings['overwrite']` the last of them in row-major order stays instead, as MaxUnpool2d leaves it.
     """
-    keys = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    pooled, switches = F.max_pool2d(x, *(settings[key] for key in keys), return_indices=True)
-    collide = keep_last if settings.get("overwrite") else torch.Tensor.scatter_add_
-    return pooled, lambda signal: (_to_switches(signal, switches, x.shape, collide),)
+    otherwise = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
+    rest = {key: settings.get(key, value) for key, value in otherwise.items()}
+    pooled, switches = F.max_pool2d(x, settings["kernel_size"], **rest, return_indices=True)
+    return pooled, _down_switches(switches, x.shape, settings)
 
 
-@rule(nn.Conv2d, F.conv2d, torch.conv2d, reach="window")
+@rule(nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d, reach="whole", refuses=other_maps)
+def unpool_adaptively(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """The same, for pooling to a given size."""
+    pooled, switches = F.adaptive_max_pool2d(x, settings["output_size"], return_indices=True)
+    return pooled, _down_switches(switches, x.shape, settings)
+
+
+@rule(nn.Conv2d, F.conv2d, torch.conv2d, reach="window", refuses=gates)
+@rule(nn.ConvTranspose2d, F.conv_transpose2d, torch.conv_transpose2d, reach="whole", refuses=gates)
 def transpose_filter(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
     """Section 2.1, Filtering: the same filters, transposed; no bias."""
     return adjoint(run, x)
 
 
-@rule(
-    nn.BatchNorm2d,
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout2d,
-    F.dropout,
-    operator.add,
-    torch.add,
-    "add",
-    "contiguous",
-)
-def same_place(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
-    """Steps that are linear at each position: batch normalisation is its scale, a sum sends the signal both ways."""
-    return adjoint(run, *inputs)
-
-
-@rule(torch.cat, torch.concat)
-def split_channels(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
-    """A concatenation of maps is split again. Only along the channels does each position keep its place."""
-    if settings.get("dim", 0) != 1:
-        raise UserError(
-            f"The deconvnet has a rule for torch.cat along channels (dim 1), not dim {settings.get('dim', 0)}."
-        )
-    return adjoint(run, *inputs)
-
-
-@rule(nn.AvgPool2d, F.avg_pool2d, reach="window")
-def spread_evenly(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
-    """Average pooling gives each pixel of its window an equal share."""
+@rule(nn.Linear, F.linear, reach="last", refuses=gates)
+@rule(torch.matmul, operator.matmul, "matmul", torch.einsum, torch.addmm, reach="whole", refuses=gates)
+def transpose_weights(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """A dense layer is a convolution over the whole of its input: the same weights, transposed; no bias."""
     return adjoint(run, x)
 
 
-@rule(nn.Linear, F.linear, nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d, nn.Flatten, torch.flatten, reach="whole")
-@rule("flatten", "view", "reshape", "mean", torch.mean, reach="whole")
-def anywhere(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
-    """Linear steps that mix positions: dense layers, global pooling, reshaping."""
+@rule(nn.BatchNorm2d, nn.BatchNorm1d, F.batch_norm, torch.batch_norm, refuses=batch_statistics)
+@rule(operator.mul, torch.mul, torch.multiply, "mul", refuses=gates)
+@rule(operator.truediv, torch.div, torch.true_divide, "div", refuses=divides)
+def scale(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """Batch normalisation in eval mode is its own linear scale, and so is a factor that does not look at the image."""
+    return adjoint(run, x)
+
+
+@rule(operator.add, torch.add, "add", operator.sub, torch.sub, "sub", operator.neg, torch.neg, operator.pos)
+def share(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
+    """A sum sends the signal to each of its terms (negated where it is subtracted); a constant term drops out."""
+    return adjoint(run, *inputs)
+
+
+@rule(F.dropout, F.dropout2d, torch.dropout, stochastic_depth, refuses=random_now)
+@rule(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+@rule("contiguous", "clone", torch.clone, "float", "double", "to", "detach")
+def pass_on(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """What does nothing outside training; the signal passes."""
+    return run(x), lambda signal: (signal,)
+
+
+@rule(torch.zeros_like, torch.ones_like, "new_zeros", "new_ones")
+def forget(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """Constants of a map's size do not look at its values, so no signal goes down."""
+    return run(x), lambda signal: (torch.zeros_like(x),)
+
+
+@rule(nn.AvgPool2d, F.avg_pool2d, reach="window")
+@rule(nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d, reach="whole")
+@rule(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, F.interpolate, reach="whole")
+def spread_evenly(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """Average pooling gives each pixel of its window an equal share; interpolation gives back what it took."""
+    return adjoint(run, x)
+
+
+@rule("mean", torch.mean, "sum", torch.sum, reach="moves")
+def spread_over_axes(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """A mean over positions is global average pooling."""
+    return adjoint(run, x)
+
+
+@rule(nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d, F.pad, reach="border")
+def cut_border(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """The signal of a border of constants is dropped; that of a border copied from the map goes where it came from."""
+    return adjoint(run, x)
+
+
+@rule(torch.cat, torch.concat, torch.concatenate, torch.stack, with_item, reach="moves")
+@rule("chunk", torch.chunk, "split", torch.split, "unbind", torch.unbind, reach="moves")
+@rule("tensor_split", torch.tensor_split, operator.getitem, "narrow", torch.narrow, reach="moves")
+@rule("select", torch.select, "index_select", torch.index_select, reach="moves")
+def split_again(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
+    """A concatenation is split again, and parts are joined."""
+    return adjoint(run, *inputs)
+
+
+@rule(nn.Flatten, torch.flatten, "flatten", nn.Unflatten, "unflatten", reach="moves")
+@rule("view", "reshape", torch.reshape, "flip", torch.flip, "roll", torch.roll, reach="moves")
+@rule("squeeze", torch.squeeze, "unsqueeze", torch.unsqueeze, "transpose", torch.transpose, reach="moves")
+@rule("swapaxes", torch.swapaxes, "permute", torch.permute, "movedim", torch.movedim, reach="moves")
+@rule(nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, F.pixel_shuffle, reach="moves")
+@rule(nn.PixelUnshuffle, F.pixel_unshuffle, reach="moves")
+def move_back(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+    """Values that were moved go back to where they came from: a channel shuffle is unshuffled."""
     return adjoint(run, x)
 
 
@@ -129,6 +232,11 @@ def keep_last(plane: Tensor, dim: int, switches: Tensor, signal: Tensor) -> Tens
     return plane.scatter_add_(dim, switches, signal * (winner.gather(dim, switches) == order))
 
 
-def _to_switches(signal: Tensor, switches: Tensor, shape: torch.Size, collide) -> Tensor:
-    plane = signal.new_zeros(*shape[:2], shape[2] * shape[3])  # (B, C, H * W); a switch is a flat index into H * W
-    return collide(plane, 2, switches.flatten(2), signal.flatten(2)).view(shape)
+def _down_switches(switches: Tensor, shape: torch.Size, settings: dict) -> Down:
+    collide = keep_last if settings.get("overwrite") else torch.Tensor.scatter_add_
+
+    def down(signal: Tensor) -> tuple[Tensor]:
+        plane = signal.new_zeros(*shape[:2], shape[2] * shape[3])  # (B, C, H * W); a switch is a flat index into H * W
+        return (collide(plane, 2, switches.flatten(2), signal.flatten(2)).view(shape),)
+
+    return down

@@ -7,20 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.fx.operator_schemas import get_signature_for_torch_op
 from torchvision.models.feature_extraction import NodePathTracer
 
 from zfpipe.errors import UserError
+from zfpipe.nets.inplace import make_plain, plain_copies
 
-# An in-place operation would overwrite a map that is still wanted; each is replaced by the one that is not.
-OUT_OF_PLACE = {
-    operator.iadd: operator.add,
-    torch.relu_: torch.relu,
-    F.relu_: F.relu,
-    "relu_": "relu",
-    "add_": "add",
-}
+# These give a tuple of maps; each `a, b = x.chunk(2, 1)` becomes one step for a and one for b.
+IN_PARTS = ("chunk", "split", "tensor_split", "unbind")
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,9 @@ class Step:
     """One operation of a traced network.
 
     `name` is its qualified name, `operation` the module's type, the function, or the method's name; `shape` that of
-    its output without the batch axis, or None where the output is no single tensor (a size, a tuple).
+    its output without the batch axis, or None where the output is no single tensor (a size, a tuple). `sources` are
+    the nodes of its inputs that depend on the image: those that a signal goes down to. `part` is the number of the
+    output that it takes of an operation with several, or None.
     """
 
     name: str
@@ -36,34 +33,64 @@ class Step:
     node: fx.Node
     module: nn.Module | None
     shape: tuple[int, ...] | None = field(compare=False)
+    sources: tuple[fx.Node, ...] = ()
+    part: int | None = None
 
     def run(self, values: dict[fx.Node, Any]) -> Any:
         """Carry out the operation on the values of the nodes before it."""
         args = fx.map_arg(self.node.args, values.__getitem__)
         kwargs = fx.map_arg(self.node.kwargs, values.__getitem__)
         if self.node.op == "call_module":
-            return self.module(*args, **kwargs)
-        if self.node.op == "call_method":
-            return getattr(args[0], self.node.target)(*args[1:], **kwargs)
-        return self.node.target(*args, **kwargs)
+            found = self.module(*args, **kwargs)
+        elif self.node.op == "call_method":
+            found = getattr(args[0], self.node.target)(*args[1:], **kwargs)
+        else:
+            found = self.node.target(*args, **kwargs)
+        return found if self.part is None else found[self.part]
 
-    def settings(self) -> dict[str, Any]:
-        """Return kernel_size, stride and so on, whether they stand in a module or in a call's arguments."""
+    def settings(self, values: dict[fx.Node, Any]) -> dict[str, Any]:
+        """Return kernel_size, stride and so on, whether they stand in a module or in a call's arguments.
+
+        A setting that the network computes (the size of a map) is looked up in `values`.
+        """
         if self.module is not None:
             return vars(self.module)
-        normalised = self.node.normalized_arguments(None, normalize_to_only_use_kwargs=True)
-        return normalised.kwargs if normalised else dict(self.node.kwargs)
+        return fx.map_arg(_by_name(self.node), lambda node: values.get(node, node))
+
+    @property
+    def signals(self) -> list[int | str]:
+        """Where the signals stand among the arguments: a position or a keyword for each, in order."""
+        given = [*enumerate(self.node.args), *self.node.kwargs.items()]
+        found = []
+        for place, argument in given:
+            fx.map_arg(argument, lambda node, place=place: found.append(place) if node in self.sources else None)
+        return found
+
+    @property
+    def label(self) -> str:
+        """What the operation is called."""
+        return operation_name(self.operation)
+
+
+def operation_name(operation: Any) -> str:
+    """Return the name of a module's type, a function or a method."""
+    return getattr(operation, "__name__", str(operation))
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A network in eval mode as steps in the order of computation, shaped for inputs of (H, W) pixels."""
+    """A network in eval mode as steps in the order of computation, shaped for inputs of (channels, H, W).
+
+    `facts` holds the value of every node that does not depend on the image's pixels: weights, sizes, constants.
+    """
 
     network: nn.Module
     input_node: fx.Node
     constants: dict[fx.Node, Any]
     steps: list[Step]
     input_size: tuple[int, int]
+    channels: int
+    facts: dict[fx.Node, Any]
 
     def find(self, name: str) -> Step:
         """Return the step of a qualified name."""
@@ -80,7 +107,7 @@ class Traced:
         return needed[::-1]
 
     def maps(self, images: Tensor, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """Run images (B, 3, H, W) forward and yield each named step's output, (B, C, H', W') or (B, C), in order.
+        """Run images (B, C, H, W) forward and yield each named step's output, (B, C', H', W') or (B, C'), in order.
 
         Values are let go after their last use, so no more is held than a plain forward pass holds.
         """
@@ -98,24 +125,23 @@ class Traced:
 
 
 def trace(network: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Traced:
-    """Trace a network for inputs of (H, W) pixels, in eval mode.
+    """Trace a network for inputs of (H, W) pixels, in eval mode. In-place operations become plain ones.
 
-    In-place operations become plain ones (on the network itself: `inplace` is switched off).
     Raises UserError if torch.fx cannot trace it or it does not take an input of that size.
     """
     network.eval()
     for module in network.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False
+        if hasattr(module, "memory_efficient"):  # densenet's way to save memory in training branches on its data
+            module.memory_efficient = False
     tracer = NodePathTracer()
     try:
         graph = tracer.trace(network)
-    except (fx.proxy.TraceError, TypeError, ValueError) as error:
+    except Exception as error:  # a forward pass is anyone's code, and symbolic values may break it anywhere
         raise UserError(
-            f"The network {type(network).__name__} cannot be traced: its forward pass branches on its data ({error})."
+            f"The network {type(network).__name__} cannot be traced: its forward pass branches on its data or does "
+            f"what torch.fx cannot follow ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
         ) from error
-    names = dict(tracer.node_to_qualname)
-    return _with_shapes(network, graph, names, input_size, channels)
+    return _with_shapes(network, graph, dict(tracer.node_to_qualname), input_size, channels)
 
 
 @torch.no_grad()
@@ -123,32 +149,72 @@ def _with_shapes(
     network: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], input_size: tuple[int, int], channels: int
 ) -> Traced:
     parameter = next(network.parameters(), torch.zeros(()))
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    values: dict[fx.Node, Any] = {node: node.args[0] if node.args else None for node in inputs[1:]}
-    values |= {node: _attribute(network, node.target) for node in graph.nodes if node.op == "get_attr"}
-    constants = dict(values)
-    values[inputs[0]] = torch.zeros(1, channels, *input_size, dtype=parameter.dtype, device=parameter.device)
-    steps = []
+    copies = plain_copies(network)
+    image, *others = [node for node in graph.nodes if node.op == "placeholder"]
+    constants: dict[fx.Node, Any] = {node: node.args[0] if node.args else None for node in others}
+    constants |= {node: _attribute(network, node.target) for node in graph.nodes if node.op == "get_attr"}
+    values = dict(constants)
+    values[image] = torch.zeros(1, channels, *input_size, dtype=parameter.dtype, device=parameter.device)
+    depending, steps = {image}, []
     for node in graph.nodes:
         if not node.op.startswith("call_"):
             continue
-        node.target = OUT_OF_PLACE.get(node.target, node.target)
-        if "inplace" in node.kwargs:
-            node.kwargs = node.kwargs | {"inplace": False}
-        module = network.get_submodule(node.target) if node.op == "call_module" else None
+        part = _take_part(node, values)
+        make_plain(node, values, copies)
+        module = (copies.get(node.target) or network.get_submodule(node.target)) if node.op == "call_module" else None
         operation = type(module) if module is not None else node.target
-        step = Step(names.get(node, node.name), operation, node, module, None)
+        sources = tuple(source for source in node.all_input_nodes if source in depending)
+        step = Step(names.get(node, node.name), operation, node, module, None, sources, part)
         try:
             value = values[node] = step.run(values)
-        except (RuntimeError, ValueError, TypeError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
             height, width = input_size
             raise UserError(
                 f"The network does not take an input of {height}x{width} pixels: at {step.name}, "
                 f"{str(error).splitlines()[0]}"
             ) from error
+        if sources and _holds_tensors(value):
+            depending.add(node)
         shape = tuple(value.shape[1:]) if isinstance(value, Tensor) else None
-        steps.append(Step(step.name, operation, node, module, shape))
-    return Traced(network, inputs[0], constants, steps, input_size)
+        steps.append(Step(step.name, operation, node, module, shape, sources if node in depending else (), part))
+    facts = {node: value for node, value in values.items() if node not in depending}
+    return Traced(network, image, constants, steps, input_size, channels, facts)
+
+
+def _take_part(node: fx.Node, values: dict[fx.Node, Any]) -> int | None:
+    """Rewrite a node that takes one of the maps of a chunk or split, so that it does the whole by itself."""
+    whole = node.args[0] if node.target is operator.getitem else None
+    in_parts = isinstance(whole, fx.Node) and operation_name(whole.target) in IN_PARTS and isinstance(node.args[1], int)
+    if not in_parts or not isinstance(values[whole], tuple | list):
+        return None
+    part = node.args[1]
+    node.op, node.target, node.kwargs = whole.op, whole.target, whole.kwargs
+    node.args = whole.args
+    return part
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, tuple | list) and any(map(_holds_tensors, value)))
+
+
+def _by_name(node: fx.Node) -> dict[str, Any]:
+    """The arguments of a call by name. Methods of a tensor are looked up as the functions that they also are."""
+    if node.op == "call_function":
+        try:
+            normalised = node.normalized_arguments(None, normalize_to_only_use_kwargs=True)
+        except RuntimeError:  # several overloads take these arguments
+            normalised = None
+        if normalised:
+            return dict(normalised.kwargs)
+    function = getattr(torch, node.target, None) if node.op == "call_method" else node.target
+    for signature in get_signature_for_torch_op(function) or []:
+        try:
+            bound = signature.bind(*node.args, **node.kwargs)
+        except TypeError:
+            continue
+        bound.apply_defaults()
+        return dict(bound.arguments)
+    return dict(node.kwargs)
 
 
 def _attribute(root: nn.Module, path: str) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zfpipe.nets import deconvnet
-from zfpipe.nets.geometry import Axis
+from zfpipe.nets.axis import Axis
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import Traced

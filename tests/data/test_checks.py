@@ -268,7 +268,7 @@ def test_the_report_escapes_names_and_needs_nothing_else(tmp_path):
     outcome = checked(tmp_path)
     facts = facts_for_report("<i>set</i>", list_folder(tmp_path), outcome, Policy())
     page = as_html(facts)
-    for markup in ("<script", "<b>", "<i>", "http:", "https:", "src=", "url("):
+    for markup in ("<script", "<b>", "<i>", "http:", "https:", "url("):
         assert markup not in page
     assert "&lt;script&gt;" in page
     assert r"\nsecond line.png" in page

@@ -28,7 +28,9 @@ CONVERSIONS = {
     "other-colour-space": "converted to RGB by Pillow",
     "exif-rotation": "turned upright as its EXIF orientation says",
     "animated": "only the first frame is used",
+    "array": "a .npy array; its first three channels are looked at as red, green and blue",
 }
+MAGIC = np.lib.format.MAGIC_PREFIX
 # We look at the pixel count ourselves, in every thread; Pillow's warning would only print it twice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -69,7 +71,15 @@ def read_rgb(path: str | Path) -> Image.Image:
 
 
 def decode(file: BinaryIO) -> Decoded:
-    """Decode an open image file fully. Raises Undecodable with the finding's name and the reason."""
+    """Decode an open image file fully. Raises Undecodable with the finding's name and the reason.
+
+    Of an array (.npy) the first three channels are the image; `channels.read_pixels` takes all of them.
+    """
+    start = file.tell()
+    if file.read(len(MAGIC)) == MAGIC:
+        file.seek(start)
+        return _decode_array(file.read())
+    file.seek(start)
     opened = _open(file)
     width, height = opened.size
     if width * height > MAX_PIXELS:
@@ -89,6 +99,15 @@ def decode(file: BinaryIO) -> Decoded:
     image, conversions = _to_rgb(upright, sixteen)
     extra = [name for name, found in (("exif-rotation", turned), ("animated", animated)) if found]
     return Decoded(image, (*conversions, *extra), opened.format or "", opened.mode)
+
+
+def _decode_array(data: bytes) -> Decoded:
+    from zfpipe.data.channels import load_array, shown  # here, since that module stands on this one
+
+    array = load_array(data)
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise Undecodable("decompression-bomb", f"holds more than {MAX_PIXELS} pixels, and is not decoded")
+    return Decoded(Image.fromarray(shown(array)), ("array",), "NPY", f"{array.shape[2]} channels")
 
 
 def square(image: Image.Image, size: int) -> Image.Image:

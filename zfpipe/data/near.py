@@ -5,6 +5,7 @@ hashes are sorted once for each band, and only neighbours with an equal band are
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -20,7 +21,7 @@ def near_pairs(hashes: np.ndarray, radius: int) -> np.ndarray:
     """
     found = [np.empty((0, 2), np.int64)]
     edges = np.linspace(0, BITS, radius + 2).astype(int)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         mask = np.uint64((1 << int(high - low)) - 1)
         band = (hashes >> np.uint64(low)) & mask
         order = np.argsort(band, kind="stable")

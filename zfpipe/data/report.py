@@ -2,18 +2,23 @@
 
 import json
 from collections import Counter
-from importlib import resources
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from zfpipe.data.checks import Checked
+from zfpipe.data.decode import read_rgb
 from zfpipe.data.findings import KINDS, Policy, conversion
 from zfpipe.data.folder import Listing
 from zfpipe.data.manifest import SPLITS, split_sha256
-from zfpipe.data.names import printable
+from zfpipe.data.ordered import ordered_map
+from zfpipe.data.page import render, thumbnail
+from zfpipe.data.plots import class_plot, size_plot, sizes_of
 
-MOST_SHOWN = 200  # files a finding lists on the page; the JSON file lists all
+TEMPLATE = "report.html.j2"
+MOST_SHOWN = 200  # cases that a finding lists on the page; the JSON file lists all
+MOST_PICTURED = 24  # of them with thumbnails
+MOST_FILES = 6  # of a case with thumbnails
 
 
 def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Policy) -> dict[str, Any]:
@@ -23,6 +28,8 @@ def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Poli
             "name": finding,
             "severity": policy.severity(finding),
             "meaning": KINDS[finding].meaning,
+            "threshold": policy.thresholds.get("near-duplicate" if finding == "near-leakage" else finding),
+            "reason": KINDS[finding].reason,
             "conversion": conversion(finding),
             "left_out": policy.drops(finding),
             "count": len(entries),
@@ -50,12 +57,28 @@ def as_json(facts: dict[str, Any]) -> str:
     return json.dumps(facts, indent=1) + "\n"
 
 
-def as_html(facts: dict[str, Any]) -> str:
-    """Return the facts as one HTML page that needs nothing else: no network, no script. Every name is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["printable"] = printable
-    template = resources.files("zfpipe.data").joinpath("report.html.j2").read_text("utf-8")
-    return environment.from_string(template).render(**facts, most_shown=MOST_SHOWN)
+def as_html(facts: dict[str, Any], thumbnails: Mapping[str, str] | None = None) -> str:
+    """Return the facts as one HTML page that needs nothing else; `thumbnails` maps paths to data URIs."""
+    thumbnails = thumbnails or {}
+    pictured = [any(file in thumbnails for case in f["cases"] for file in case["files"]) for f in facts["findings"]]
+    findings = [f | {"pictured": has} for f, has in zip(facts["findings"], pictured, strict=True)]
+    limits = {"most_shown": MOST_SHOWN, "most_pictured": MOST_PICTURED, "most_files": MOST_FILES}
+    plots = {"class_plot": class_plot(facts["classes"]), "size_plot": size_plot(facts["images"]["sizes"])}
+    return render(TEMPLATE, **(facts | {"findings": findings}), thumbnails=thumbnails, **limits, **plots)
+
+
+def thumbnails_for(root: Path, facts: dict[str, Any], checked: Checked, threads: int) -> dict[str, str]:
+    """Return data URIs of the images that the page shows, by path; what cannot be decoded has none."""
+    decoded = {fact.listed.path for fact in checked.facts if fact.sha256}
+    paths = [path for path in dict.fromkeys(_shown(facts)) if path in decoded]
+    return dict(zip(paths, ordered_map(lambda path: thumbnail(read_rgb(root / path)), paths, threads), strict=True))
+
+
+def _shown(facts: dict[str, Any]) -> Iterator[str]:
+    for finding in facts["findings"]:
+        for case in finding["cases"][:MOST_PICTURED]:
+            if not any(file.endswith("/") for file in case["files"]):  # about a class, not about images
+                yield from case["files"][:MOST_FILES]
 
 
 def _split(checked: Checked, split: str) -> dict[str, Any]:
@@ -75,5 +98,6 @@ def _images(checked: Checked) -> dict[str, Any]:
     return {
         "formats": dict(sorted(Counter(fact.format for fact in decoded).items())),
         "modes": dict(sorted(Counter(fact.mode for fact in decoded).items())),
+        "sizes": sizes_of(fact.size for fact in decoded),
         "shorter_side": [shorter[0], shorter[len(shorter) // 2], shorter[-1]] if shorter else [],
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from zfpipe.data.checks import gather, look_at_all
 from zfpipe.data.findings import KINDS, parse_policy, stopping_message
 from zfpipe.data.manifest import SPLITS, write_manifest
-from zfpipe.data.report import as_html, as_json, facts_for_report
+from zfpipe.data.report import as_html, as_json, facts_for_report, thumbnails_for
 from zfpipe.data.sources import LISTED, list_source
 from zfpipe.data.table import exclude, read_exclusions
 from zfpipe.errors import UserError
@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     checked = gather(listing, facts, policy, arguments.val_fraction)
     report = facts_for_report(arguments.root.resolve().name, listing, checked, policy)
     write_text(arguments.out_json, as_json(report))
-    write_text(arguments.out_html, as_html(report))
+    thumbnails = thumbnails_for(arguments.root, report, checked, arguments.threads)
+    write_text(arguments.out_html, as_html(report, thumbnails))
     message = stopping_message(str(arguments.root), checked.findings, policy, str(arguments.out_html))
     _stop_if_needed(message, report, arguments)
     write_manifest(arguments.out_manifest, checked.rows)

@@ -4,25 +4,19 @@ import contextlib
 import copy
 import functools
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
 from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
+from zfpipe.schema import checked, over
 
 SECTIONS = ("pack", "train", "mine", "reconstruct", "figure", "view")
 SHIPPED = "photographs:"
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-KINDS = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number"}
-LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -31,20 +25,12 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     A run's own keys go over the top-level ones, those over the schema's defaults. Only what is used is returned.
     Raises UserError that names the key, the value and what would be right.
     """
-    schema = _schema(schema_path)
-    config = _tidied(config, schema, schema, "")
-    _validate(config, schema)
-    top = _filled(config, schema, schema)
+    config, top = checked(config, schema_path)
     runs = {name: _run(name, top, config["runs"][name]) for name in _names(top)}
     _check_layer_keys(top, config, runs)
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {"device": top["device"], "datasets": datasets, "runs": runs}
-
-
-@functools.cache
-def _schema(path: str | Path) -> dict[str, Any]:
-    return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
 def packed_size(run: dict[str, Any]) -> Size:
@@ -77,7 +63,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     run = copy.deepcopy(top["runs"][name])
     _one_of(f"{at}.dataset", run["dataset"], top["datasets"])
     for section in SECTIONS:
-        run[section] = _over(top[section], own.get(section, {}))
+        run[section] = over(top[section], own.get(section, {}))
     _check_model(at, run, own.get("train", {}))
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
     run["layers"] = _layers(at, run)
@@ -119,7 +105,7 @@ def _is_entry(model: dict[str, Any]) -> bool:
 
 
 def _check_preprocess(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> None:
-    """Take the crop as the input size; mean and std of given weights replace the training's, unless the run has both."""
+    """Take the crop as the input size; the weights' mean and std replace the training's, unless the run has both."""
     model, prepare = run["model"], run["preprocess"]
     if model.get("weights") in (None, "random"):
         raise UserError(
@@ -196,7 +182,7 @@ def _check_view(at: str, run: dict[str, Any]) -> None:
 def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     at = f"datasets.{name}"
     dataset = copy.deepcopy(top["datasets"][name])
-    dataset["check"] = _over(top["check"], own.get("check", {}))
+    dataset["check"] = over(top["check"], own.get("check", {}))
     if dataset["check"]["severity"] or dataset["check"]["leave_out"]:
         from zfpipe.data.findings import KINDS as FINDINGS  # here, since most configs do without
 
@@ -273,107 +259,6 @@ def _layer_keys(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for layer in settings.get(section, {}).get(key, {}):
             if (key, layer) != ("count", "default"):
                 yield f"{section}.{key}", layer
-
-
-def _tidied(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -> Any:
-    """Copy the config; numbers that YAML reads as text ('1e-3') become numbers. Raises UserError for odd keys."""
-    schema = _resolved(schema, root)
-    if isinstance(value, dict):
-        for key in value:
-            _require_text(key, at)
-        below = {key: _below(schema, key) for key in value}
-        return {key: _tidied(part, below[key], root, f"{at}.{key}".strip(".")) for key, part in value.items()}
-    options = [schema, *schema.get("anyOf", ())]
-    if isinstance(value, list):
-        items = next((option["items"] for option in options if "items" in option), {})
-        return [_tidied(item, items, root, at) for item in value]
-    kinds = {kind for option in options for kind in _listed(option.get("type", ()))}
-    if isinstance(value, str) and kinds & {"number", "integer"} and NUMBER.fullmatch(value.strip()):
-        value = float(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise UserError(f"config: {at} is {value}; it has to be a finite number.")
-        if value.is_integer() and "integer" in kinds:
-            return int(value)
-    return value
-
-
-def _require_text(key: Any, at: str) -> None:
-    if not isinstance(key, str):
-        raise UserError(
-            f"config: {at or 'the top level'} has the key {key!r}, which is no text; YAML reads on, off, yes and no as "
-            "true or false, and 2024 as a number: choose a name that begins with a letter and is none of these."
-        )
-
-
-def _validate(config: Any, schema: dict[str, Any]) -> None:
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    first = min(errors, key=lambda error: (len(error.absolute_path), str(error.absolute_path)), default=None)
-    if first is not None:
-        raise UserError(f"config: {_sentence(first)}")
-
-
-def _sentence(error: jsonschema.ValidationError) -> str:
-    at = ".".join(map(str, error.absolute_path)) or "the top level"
-    value, rule, limit = error.instance, error.validator, error.validator_value
-    if rule == "additionalProperties":
-        legal = list(error.schema["properties"])
-        key = next(key for key in value if key not in legal)
-        full = ".".join(map(str, [*error.absolute_path, key]))
-        return f"{full} is no key{nearest(key, legal)}; legal here: {', '.join(legal)}."
-    if rule == "required":
-        return f"{at} lacks the key {next(key for key in limit if key not in value)!r}; it needs {' and '.join(limit)}."
-    if rule == "pattern":
-        return f"the name {value!r} is not legal; begin with a letter, go on with letters, digits, _ and -."
-    is_now = f"{at} is {_shown(value)}"
-    if rule == "enum":
-        return f"{is_now}{nearest(value, limit)}; it can be: {', '.join(map(str, limit))}."
-    if rule == "type":
-        return f"{is_now}; it has to be {' or '.join(KINDS.get(kind, kind) for kind in _listed(limit))}."
-    if rule in LIMITS:
-        return f"{is_now}; it has to be {LIMITS[rule]} {limit}."
-    if rule == "minProperties":
-        return f"{at} is empty; it has to name at least one."
-    words = [str(word) for part in error.schema.get("anyOf", ()) for word in (part.get("enum") or [part.get("const")])]
-    return f"{is_now}{nearest(value, words)}; it has to be: {error.schema.get('description', error.message)}"
-
-
-def _filled(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
-    """Fill in the defaults of objects that are there."""
-    schema = _resolved(schema, root)
-    if not isinstance(value, dict):
-        return value
-    missing = {key: part["default"] for key, part in schema.get("properties", {}).items() if "default" in part}
-    filled = copy.deepcopy(missing) | value
-    return {key: _filled(part, _below(schema, key), root) for key, part in filled.items()}
-
-
-def _below(schema: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the schema of an object's value."""
-    part = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-    return part if isinstance(part, dict) else {}
-
-
-def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    return root["$defs"][schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
-
-
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Merge deeply; the keys of `above` win, lists are replaced."""
-    merged = copy.deepcopy(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _over(merged[key], value) if both else copy.deepcopy(value)
-    return merged
-
-
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _shown(value: Any, most: int = 60) -> str:
-    text = "empty" if value is None else repr(value)
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _one_of(at: str, word: str, legal: Iterable[str]) -> None:

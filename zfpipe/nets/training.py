@@ -4,6 +4,8 @@ Each epoch seeds everything from (seed, epoch), so that a resumed training needs
 far, and nothing else, to go on to the bit as if it had not stopped.
 """
 
+import csv
+import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -193,3 +195,12 @@ def _step(
     loss.backward()
     optimizer.step()
     return logits.detach(), loss.item()
+
+
+def as_csv(rows: list[Row]) -> str:
+    """Return metrics.csv: a header, and a line an epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -9,9 +9,7 @@ epochs later train only the rest, fewer take what is there.
 
 import argparse
 import contextlib
-import csv
 import dataclasses
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -23,16 +21,15 @@ from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.preprocessing import numbers, preprocessing
 from zfpipe.data.sizes import Size, pair
-from zfpipe.data.transforms import CROPS, Augmentation, centre_crop
+from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import write_text
 from zfpipe.nets.borrowed import Preprocess, entry_settings, is_entry, parse_preprocess, preprocess
 from zfpipe.nets.device import add_device_arguments, prepare_device
-from zfpipe.nets.initialise import INITIALISATIONS
 from zfpipe.nets.models import Model, save_model
-from zfpipe.nets.schedule import SCHEDULES, Schedule
+from zfpipe.nets.options import add_recipe_arguments, recipe_of
 from zfpipe.nets.start import (
     borrowed_network,
     fine_tuned_network,
@@ -42,7 +39,7 @@ from zfpipe.nets.start import (
     parse_model,
 )
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
-from zfpipe.nets.training import COLUMNS, Part, Recipe, Row, Training
+from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv
 from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
 from zfpipe.progress import say
@@ -54,8 +51,7 @@ CODE = ("zfpipe.nets.training", "zfpipe.nets.paper", "zfpipe.data.preprocessing"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `zfpipe train`."""
     _add_files(parser.add_argument_group("files"))
-    _add_training(parser.add_argument_group("training"))
-    _add_images(parser.add_argument_group("images"))
+    add_recipe_arguments(parser)
     _add_machine(parser.add_argument_group("machine"))
 
 
@@ -97,72 +93,6 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_training(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--epochs", type=int, default=70, help="passes over the training set; 0: weights as they are (paper: 70)")
-    add("--batch-size", type=int, default=128, help="images a step (paper: 128)")
-    add("--learning-rate", type=float, default=1e-2, help="first learning rate (paper: 0.01)")
-    add("--momentum", type=float, default=0.9, help="of SGD (paper: 0.9)")
-    add("--weight-decay", type=float, default=0.0, help="L2 penalty of SGD (paper: not mentioned)")
-    add(
-        "--schedule",
-        default="plateau",
-        choices=SCHEDULES,
-        help="plateau: lower the rate when the validation error stops falling (paper, by hand); "
-        "cosine: to 0 over all epochs, so that another number of epochs is another training; constant",
-    )
-    add("--patience", type=int, default=5, help="plateau: epochs without a lower validation error (paper: by hand)")
-    add("--factor", type=float, default=0.1, help="plateau: what the rate is multiplied by (paper: by hand)")
-    add("--dropout", type=float, default=0.5, help="chance to drop a unit of layers 6 and 7 (paper: 0.5)")
-    add(
-        "--filter-radius",
-        type=float,
-        default=0.1,
-        help="after each step, convolution filters of larger RMS are scaled back to it; 0: off (paper: 0.1)",
-    )
-    add(
-        "--initialisation",
-        default="paper",
-        choices=INITIALISATIONS,
-        help="paper: normal, --initial-scale everywhere; he: normal, variance 2 / fan-in; first-small: he, the first "
-        "layer at --initial-scale; framework: PyTorch's own",
-    )
-    add("--initial-scale", type=float, default=1e-2, help="standard deviation of first weights (paper: 0.01)")
-    add("--seed", type=int, default=0, help="decides first weights, order, crops and dropout")
-
-
-def _add_images(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add(
-        "--crops",
-        default="ten",
-        choices=CROPS,
-        help="ten: corners and centre, with and without flip (paper); random: anywhere, with and without flip; centre",
-    )
-    add(
-        "--scale-range",
-        type=float,
-        nargs=2,
-        default=(1.0, 1.0),
-        metavar=("LOW", "HIGH"),
-        help="side of a crop, in sides of the input, drawn between the two (paper: 1 1)",
-    )
-    add("--rotation", type=float, default=0.0, help="largest turn either way, degrees (paper: 0)")
-    add("--brightness", type=float, default=0.0, help="largest relative change of all channels, 0..1 (paper: 0)")
-    add("--colour", type=float, default=0.0, help="largest relative change of each channel, 0..1 (paper: 0)")
-    add(
-        "--mean",
-        nargs="+",
-        help="what is subtracted, in pixel values 0..255: pixel (the mean image, paper; the default), "
-        "channel, or one number or one a channel",
-    )
-    add(
-        "--std",
-        nargs="+",
-        help="what then divides, in pixel values 0..255: channel, or one number or one a channel (default, paper: 1)",
-    )
-
-
 def _add_machine(group: argparse._ArgumentGroup) -> None:
     add_device_arguments(group)
     add = group.add_argument
@@ -186,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
         work = _take if arguments.epochs == 0 else _train
         model, rows, facts = work(arguments, spec, weights, prepare, train, val, device)
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
-    write_text(arguments.out_metrics, _csv(rows))
+    write_text(arguments.out_metrics, as_csv(rows))
     draw_curves(arguments.out_curves, rows, spec["name"])
 
 
@@ -199,7 +129,7 @@ def _train(
     val: Packed,
     device: torch.device,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
-    recipe, network = _recipe(arguments), _fresh(arguments, spec, len(train.classes))
+    recipe, network = recipe_of(arguments), _fresh(arguments, spec, len(train.classes))
     _require_outputs(network, spec, train.classes)
     if weights not in (None, "random"):
         network = fine_tuned_network(network, spec, weights, len(train.classes))
@@ -260,7 +190,7 @@ def _take(
     rows = []
     if classes == val.classes:  # else the outputs mean other classes, and there is nothing to compare
         part = Part(val, val.labels)
-        training = Training(network, spec["input_size"], _recipe(arguments), part, part, mean, std, 0, device, bgr)
+        training = Training(network, spec["input_size"], recipe_of(arguments), part, part, mean, std, 0, device, bgr)
         rows = [{"epoch": 0} | training.validate()]
     return model, rows, {"val_sha256": val.manifest_sha256}
 
@@ -337,18 +267,6 @@ def _check(arguments: argparse.Namespace, weights: str | None) -> None:
             raise UserError(f"--keep-epoch asks for epoch {epoch}; this training has epochs 1 to {arguments.epochs}.")
 
 
-def _recipe(arguments: argparse.Namespace) -> Recipe:
-    a = arguments
-    return Recipe(
-        batch_size=a.batch_size,
-        momentum=a.momentum,
-        weight_decay=a.weight_decay,
-        filter_radius=a.filter_radius,
-        schedule=Schedule(a.schedule, a.learning_rate, a.patience, a.factor),
-        augmentation=Augmentation(a.crops, tuple(a.scale_range), a.rotation, a.brightness, a.colour),
-    )
-
-
 def _fresh(arguments: argparse.Namespace, spec: dict[str, Any], classes: int) -> nn.Module:
     return fresh_network(spec, classes, arguments.seed, arguments.initialisation, arguments.initial_scale)
 
@@ -377,11 +295,3 @@ def _as_model(network: nn.Module, spec: dict, classes: list[str], mean, std, pac
     """Return the model; its mean is the centre of the mean image, so that what follows needs no packed size."""
     mean = centre_crop(mean, spec["input_size"]) if mean.shape[-1] > 1 else mean
     return Model(network, spec, classes, mean.contiguous(), std, packed_size, bgr)
-
-
-def _csv(rows: list[Row]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

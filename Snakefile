@@ -21,6 +21,7 @@ localrules:
     photographs,
     merge,
     figure,
+    beside,
     view,
 
 
@@ -37,4 +38,5 @@ rule all:
             for layer in RUNS[run]["layers"]
             for kind in ("png", "pdf")
         ],
+        [figure for run in RUNS for figure in besides(run)],
         [view for run in RUNS for view in views(run)],

@@ -401,3 +401,23 @@ def test_no_level_of_the_schema_takes_unknown_keys():
     for part in (RAW, *RAW["$defs"].values()):
         if "properties" in part:
             assert part["additionalProperties"] is False
+
+
+BESIDE = """
+runs:
+  first: {dataset: a, model: {name: zfnet}, layers: [conv1, conv2], figure: {beside: control}}
+  control: {dataset: a, model: {name: zfnet, weights: random}, layers: [conv1], train: {epochs: 0}}
+"""
+
+
+def test_a_run_set_beside_another_needs_its_layers_and_has_to_be_made():
+    config = yaml.safe_load("datasets: {a: {source: photographs}}" + BESIDE)
+    with pytest.raises(UserError, match="names 'control', which has no layer 'conv2'; both runs need the same layers"):
+        load(config, SCHEMA)
+    config["runs"]["control"]["layers"] = "all"
+    assert load(config, SCHEMA)["runs"]["first"]["figure"]["beside"] == "control"
+    with pytest.raises(UserError, match="which `only` leaves out"):
+        load(config | {"only": ["first"]}, SCHEMA)
+    config["runs"]["first"]["figure"]["beside"] = "controll"
+    with pytest.raises(UserError, match=r"did you mean 'control'\?"):
+        load(config, SCHEMA)

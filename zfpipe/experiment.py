@@ -28,6 +28,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     config, top = checked(config, schema_path)
     runs = {name: _run(name, top, config["runs"][name]) for name in _names(top)}
     _check_layer_keys(top, config, runs)
+    _check_beside(runs, top["runs"])
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {"device": top["device"], "datasets": datasets, "runs": runs}
@@ -46,6 +47,24 @@ def packed_size(run: dict[str, Any]) -> Size:
     crop = pair(run["model"]["input_size"])
     height, width = (round(side * resize / min(crop)) for side in crop)
     return height, width
+
+
+def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
+    """See that a run that is set beside another is made too, is another one, and has the same layers."""
+    for name, run in runs.items():
+        other = run["figure"]["beside"]
+        if other is None:
+            continue
+        at = f"runs.{name}: figure.beside"
+        _one_of(at, other, [run for run in known if run != name])
+        if other not in runs:
+            raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
+        for layer in run["layers"]:
+            if layer not in runs[other]["layers"]:
+                raise UserError(
+                    f"config: {at} names {other!r}, which has no layer {layer!r}; both runs need the same layers, and "
+                    f"it has {', '.join(runs[other]['layers'])}."
+                )
 
 
 def _names(top: dict[str, Any]) -> list[str]:

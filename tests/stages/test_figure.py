@@ -173,3 +173,28 @@ def test_damaged_pixels_are_named_and_nothing_is_drawn(results):
     with pytest.raises(UserError, match=r"conv2\.h5: /patch is damaged"):
         figure.run(arguments(results, "--units", 3))
     assert not (results / "a.png").exists()
+
+
+def test_the_same_unit_of_another_run_is_set_beside(results):
+    (results / "other.h5").write_bytes((results / "conv2.h5").read_bytes())
+    with h5py.File(results / "other.h5", "r+") as file:
+        file["projection"][...] *= -1
+    given = arguments(results, "--units", 3, 1, "--title", "trained", "--beside", results / "other.h5")
+    given.beside_title = "random"
+    figure._check(given)
+    with open_reconstruction(given.reconstruction) as found:
+        alone = [figure.unit_pictures(found, row, given) for row in figure.choose(found, given)]
+        both = figure.with_beside(alone, found, given)
+    assert [(unit.unit, unit.of) for unit in both] == [(3, "trained"), (3, "random"), (1, "trained"), (1, "random")]
+    assert np.array_equal(both[0].patches, both[1].patches)
+    assert not np.array_equal(both[0].reconstructions, both[1].reconstructions)  # the other's own, not this run's twice
+    figure.run(given)
+    assert Image.open(results / "a.png").size[0] > 200
+
+
+def test_what_cannot_be_set_beside_says_why(results):
+    (results / "other.h5").write_bytes((results / "conv2.h5").read_bytes())
+    with h5py.File(results / "other.h5", "r+") as file:
+        file.attrs["channels"] = UNITS + 1
+    with pytest.raises(UserError, match=r"other\.h5 cannot be set beside .*: its channels is 13, not 12; both runs"):
+        figure.run(arguments(results, "--beside", results / "other.h5"))

@@ -33,6 +33,7 @@ TRAINING = (
 wildcard_constraints:
     dataset="[A-Za-z][A-Za-z0-9_-]*",
     run="[A-Za-z][A-Za-z0-9_-]*",
+    other="[A-Za-z][A-Za-z0-9_-]*",
     image="[A-Za-z][A-Za-z0-9_-]*",
     layer="[A-Za-z0-9_.]+",
     split="train|val",
@@ -203,6 +204,17 @@ def view_file(wildcards):
     """Input function: the image, unless it is one that ships."""
     image = view_image(wildcards)
     return [] if image.startswith("photographs:") else image
+
+
+def besides(run):
+    """All figures that set another run beside this one."""
+    other = RUNS[run]["figure"]["beside"]
+    return [
+        f"results/{run}/figure/{layer}-beside-{other}.{kind}"
+        for layer in RUNS[run]["layers"]
+        for kind in ("png", "pdf")
+        if other
+    ]
 
 
 def views(run):

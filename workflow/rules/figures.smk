@@ -27,6 +27,36 @@ rule figure:
         "2> >(tee -a {log:q} >&2)"
 
 
+rule beside:
+    input:
+        reconstruction="results/{run}/reconstruct/{layer}.h5",
+        topk="results/{run}/mine/topk.h5",
+        other="results/{other}/reconstruct/{layer}.h5",
+    output:
+        png=report(
+            "results/{run}/figure/{layer}-beside-{other}.png",
+            caption="../report/figure.rst",
+            category="{run}",
+            labels={"layer": "{layer}", "shows": "beside {other}"},
+        ),
+        pdf="results/{run}/figure/{layer}-beside-{other}.pdf",
+    log:
+        "results/{run}/log/figure-{layer}-beside-{other}.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    params:
+        units=shown_units,
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["figure"], "scale", "quantile", "dpi", "channels"
+        ),
+        code=code("figure"),
+    shell:
+        "zfpipe figure --reconstruction {input.reconstruction:q} --topk {input.topk:q} --title {wildcards.run} "
+        "--beside {input.other:q} --beside-title {wildcards.other} "
+        "{params.units} {params.settings} --out-png {output.png:q} --out-pdf {output.pdf:q} "
+        "2> >(tee -a {log:q} >&2)"
+
+
 rule view:
     input:
         model="results/{run}/train/model.pt",

@@ -34,7 +34,7 @@ class UnitPictures:
     """One unit's pictures, strongest first; a missing entry (image_index -1) has a box of -1 and is drawn blank.
 
     `activation` (K,) float, `boxes` (K, 4) int in pixels of the input, `reconstructions` (grey is zero) and
-    `patches` (K, h, w, 3) uint8.
+    `patches` (K, h, w, 3) uint8. `of` says which run it is of, where a figure shows several.
     """
 
     unit: int
@@ -42,6 +42,7 @@ class UnitPictures:
     boxes: np.ndarray
     reconstructions: np.ndarray
     patches: np.ndarray
+    of: str = ""
 
     @property
     def present(self) -> np.ndarray:
@@ -66,13 +67,14 @@ def save_grid(
     text: Text,
     filters: Filters | None = None,
     dpi: int = 150,
+    group: int = 1,
 ) -> None:
     """Draw units as a grid of pairs of blocks; save it as `kind` 'png' or 'pdf', the same bytes each time.
 
     `input_size` is (height, width) in pixels; `filters` are shown above the units; `dpi`
-    is the PNG's resolution: a PDF keeps every pixel of the input.
+    is the PNG's resolution: a PDF keeps every pixel of the input. Every `group` units stand in one row.
     """
-    save_page(path, grid_page(kind, units, input_size, text, filters, dpi), kind)
+    save_page(path, grid_page(kind, units, input_size, text, filters, dpi, group), kind)
 
 
 def grid_page(
@@ -82,9 +84,10 @@ def grid_page(
     text: Text,
     filters: Filters | None = None,
     dpi: int = 150,
+    group: int = 1,
 ) -> Page:
     """Return the page that `save_grid` saves."""
-    layout = _Layout(kind, len(units), *units[0].patches.shape[:3], text, filters, dpi)
+    layout = _Layout(kind, len(units), *units[0].patches.shape[:3], text, filters, dpi, group)
     page = Page(blank_page(*layout.page_size), layout.per_inch)
     paint(
         page.pixels,
@@ -133,11 +136,11 @@ class _Layout:
 
     def __init__(
         self, kind: str, count: int, k: int, height: int, width: int, text: Text,
-        filters: Filters | None, dpi: int,
+        filters: Filters | None, dpi: int, group: int,
     ):  # fmt: skip
         crop = (height, width)
         rough = block_size(k, (100 * height, 100 * width))  # large, so that rounded gaps weigh nothing
-        columns = columns_for(count, aspect=2.1 * rough[1] / (1.15 * rough[0]))
+        columns = group * columns_for(count // group, aspect=group * 2.1 * rough[1] / (1.15 * rough[0]))
         free = PAGE_WIDTH - 2 * MARGIN - (columns - 1) * BETWEEN_PAIRS
         block_width = min(BLOCK_MOST, max(BLOCK_LEAST, free / (2.1 * columns)))
         if kind == "pdf":
@@ -194,7 +197,8 @@ def _label(unit: UnitPictures, layout: _Layout, position: int) -> list[Words]:
     """The unit's number at the left, its activations at the right, above the pair; 'dead' for a dead unit."""
     top, left = layout.grid.corner(position)
     right, middle = left + layout.grid.cell[1], top - layout.px(0.5 * LABEL)
-    name = Words(f"unit {unit.unit}", left, middle, LABEL_SIZE, weight="bold")
+    called = " \N{MIDDLE DOT} ".join(filter(None, [f"unit {unit.unit}", unit.of]))
+    name = Words(called, left, middle, LABEL_SIZE, weight="bold")
     strong = unit.activation[unit.present]
     if len(strong) == 0:
         return [name, Words("dead", right, middle, LABEL_SIZE, "right", colour="#a03030")]

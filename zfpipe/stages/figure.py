@@ -2,6 +2,7 @@
 image patches that caused them, zero as mid-grey. The same reconstruction file gives the same bytes each time."""
 
 import argparse
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -49,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image channels, from 0, shown as red, green and blue; one: grey (default: the first three)",
     )
     add("--dpi", type=int, default=150, help="of the PNG, in pixels an inch")
+    add("--beside", metavar="H5", help="reconstruction file of another run, whose same units are set beside these")
+    add("--beside-title", help="the other run's name")
     add("--title", help="words before the layer's name, such as the run's name (default: none)")
 
 
@@ -61,11 +64,19 @@ def run(arguments: argparse.Namespace) -> None:
         shown_channels(arguments.channels, found.channels_of_image)
         positions = choose(found, arguments)
         units = [unit_pictures(found, position, arguments) for position in positions]
-        filters = None if found.filters is None else Filters(found.unit, shown(found.filters, arguments.channels))
+        if arguments.beside:
+            units = with_beside(units, found, arguments)
+        filters = (
+            None
+            if found.filters is None or arguments.beside
+            else Filters(found.unit, shown(found.filters, arguments.channels))
+        )
         text = describe(found, len(positions), arguments)
         for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
             if path:
-                save_grid(path, kind, units, found.input_size, text, filters, arguments.dpi)
+                save_grid(
+                    path, kind, units, found.input_size, text, filters, arguments.dpi, 2 if arguments.beside else 1
+                )
     say(f"{found.layer}: {text.details}")
 
 
@@ -102,6 +113,30 @@ def unit_pictures(found: Reconstruction, position: int, arguments: argparse.Name
     )
 
 
+def with_beside(units: list[UnitPictures], found: Reconstruction, arguments: argparse.Namespace) -> list[UnitPictures]:
+    """Return each unit followed by the same unit of the other run. Raises UserError if that has no such unit."""
+    with open_reconstruction(arguments.beside) as other:
+        for name in ("layer", "channels", "k", "receptive_field", "input_size", "channels_of_image"):
+            mine, theirs = getattr(found, name), getattr(other, name)
+            if mine != theirs:
+                raise UserError(
+                    f"{other.path} cannot be set beside {found.path}: its {name.replace('_', ' ')} is {theirs}, not "
+                    f"{mine}; both runs need the same network, layer and mine.k."
+                )
+        rows = {int(unit): row for row, unit in enumerate(other.unit)}
+        names = arguments.title or "this run", arguments.beside_title or "the other run"
+        both = []
+        for unit in units:
+            if unit.unit not in rows:
+                raise UserError(
+                    f"{other.path} cannot be set beside {found.path}: it lacks unit {unit.unit}; reconstruct the same "
+                    "units in both runs."
+                )
+            pair = unit, unit_pictures(other, rows[unit.unit], arguments)
+            both += [dataclasses.replace(each, of=name) for each, name in zip(pair, names, strict=True)]
+        return both
+
+
 def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> Text:
     """Return the figure's title, the facts beneath it, and the small print."""
     how = {"random": f"random, seed {arguments.seed}", "strongest": "the strongest", "list": "listed"}
@@ -119,9 +154,13 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
     )
     if found.channels_of_image not in (1, 3) or arguments.channels:
         notes += f" {say_channels(arguments.channels, found.channels_of_image)}"
+    if arguments.beside:
+        notes += " Each unit stands beside the unit of the same number of the other run."
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
+    if arguments.beside:
+        title += f", beside {arguments.beside_title or 'another run'}"
     return Text(title, " \N{MIDDLE DOT} ".join(facts), notes)
 
 

@@ -197,7 +197,8 @@ def test_damaged_exif_does_not_lose_the_image(tmp_path):
 
 def test_every_conversion_is_stated():
     assert set(CONVERSIONS) == {
-        "greyscale", "cmyk", "palette", "alpha", "sixteen-bit", "other-colour-space", "exif-rotation", "animated", "array",
+        "greyscale", "cmyk", "palette", "alpha", "sixteen-bit", "other-colour-space", "exif-rotation", "animated",
+        "array",
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class _DeconvLeakyReLU(torch.autograd.Function):
 
 
 class Deconv(TorchFunctionMode):
-    """While it is on, whatever rectifies, in a module, a function, a method, in place or not, has a deconvnet's backward.
+    """While it is on, whatever rectifies (a module, a function, a method, in place or not) has a deconvnet's backward.
 
     `outputs` collects what each of them gave, in the order of computation.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "zfpipe"
+DATA = (".mplstyle", ".j2")  # style sheets and templates decide results too
 ROOT = Path(__file__).resolve().parents[1]
 # Command-line and progress output decide no result, so a change there reruns nothing.
 IGNORED = frozenset({f"{PACKAGE}.progress", f"{PACKAGE}.errors"})
@@ -57,10 +58,20 @@ def _module_sha256(module: str) -> str:
     path = _path(module)
     digest = hashlib.sha256(ast.dump(_without_docstrings(_tree(module))).encode())
     if path.name != "__init__.py":  # a style sheet or template beside `grids.py` belongs to its room's modules
-        for beside in sorted(path.parent.iterdir()):
-            if beside.suffix in (".mplstyle", ".j2") and beside.name in path.read_text():
-                digest.update(beside.read_bytes())
+        for beside in _named_beside(path):
+            digest.update(beside.read_bytes())
     return digest.hexdigest()
+
+
+def _named_beside(path: Path) -> list[Path]:
+    """Return the data files beside a file that it names, and those that these name (a template includes another)."""
+    found, todo = set(), [path]
+    while todo:
+        text = todo.pop().read_text("utf-8")
+        named = {other for other in path.parent.iterdir() if other.suffix in DATA and other.name in text}
+        todo += named - found
+        found |= named
+    return sorted(found)
 
 
 @functools.cache

@@ -1,0 +1,134 @@
+"""The command line: help, exit statuses, and mistakes that end in one line."""
+
+import argparse
+import errno
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zfpipe
+from zfpipe.__main__ import STAGES, main
+from zfpipe.errors import UserError
+
+FILES = [path.stem for path in (Path(zfpipe.__file__).parent / "stages").glob("*.py") if path.stem != "__init__"]
+MERGE = ["merge", "--shards", "a.h5", "--out", "b.h5"]
+
+
+def test_every_stage_is_listed():
+    assert set(STAGES) == set(FILES)
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help_lists_every_stage_with_a_line(argv, capsys):
+    try:
+        status = main(argv)
+    except SystemExit as end:
+        status = end.code
+    assert status == 0
+    out = capsys.readouterr().out
+    for stage, line in STAGES.items():
+        assert f"  {stage}" in out
+        assert line in out
+    assert "zfpipe STAGE --help" in out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from zfpipe.__main__ import main; main([]);"
+        "print(sorted(set(sys.modules) & {'torch', 'numpy', 'h5py', 'matplotlib', 'PIL', 'pandas'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"zfpipe {zfpipe.__version__}\n"
+
+
+@pytest.mark.parametrize("stage", FILES)
+def test_each_stage_says_what_it_does_and_describes_every_option(stage, capsys):
+    module = importlib.import_module(f"zfpipe.stages.{stage}")
+    assert callable(module.add_arguments)
+    assert callable(module.run)
+    with pytest.raises(SystemExit) as end:
+        main([stage, "--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert f"usage: zfpipe {stage}" in out
+    assert module.__doc__.splitlines()[0] in out
+    assert "(default: None)" not in out
+    assert "==SUPPRESS==" not in out
+
+
+@pytest.mark.parametrize("stage", FILES)
+def test_no_option_is_without_help(stage):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"zfpipe.stages.{stage}").add_arguments(parser)
+    for action in parser._actions:
+        assert action.help, action.dest
+
+
+@pytest.mark.parametrize(("word", "near"), [("mien", "mine"), ("recontruct", "reconstruct"), ("figures", "figure")])
+def test_an_unknown_stage_comes_with_the_nearest(word, near, capsys):
+    assert main([word]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"there is no stage {word!r} (did you mean {near!r}?)" in err
+    assert all(stage in err for stage in STAGES)
+
+
+@pytest.mark.parametrize("argv", [["--bogus"], [*MERGE, "--bogus", "1"], ["merge"], [*MERGE[:3], "--ou", "b.h5"]])
+def test_wrong_options_end_with_status_2(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == 2
+    assert "usage: zfpipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (UserError("the k is 0; it must be 1 or more."), 1, "the k is 0; it must be 1 or more."),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.h5"), 1, "No such file or directory: a.h5"),
+        (PermissionError(errno.EACCES, "Permission denied", "b.h5"), 1, "Permission denied: b.h5"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_mistakes_and_the_machines_troubles_end_in_one_line(error, status, words, capsys, monkeypatch):
+    def run(arguments):
+        raise error
+
+    monkeypatch.setattr("zfpipe.stages.merge.run", run)
+    assert main(MERGE) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("zfpipe merge: error: ")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_our_own_bugs_are_not_hidden(monkeypatch):
+    def run(arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("zfpipe.stages.merge.run", run)
+    with pytest.raises(ZeroDivisionError):
+        main(MERGE)
+
+
+def test_the_installed_command_gives_the_status_on(tmp_path):
+    command = [sys.executable, "-m", "zfpipe", *MERGE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("zfpipe merge: error: ")
+    assert "a.h5" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())

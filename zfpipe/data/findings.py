@@ -48,6 +48,7 @@ KINDS = {
     "other-colour-space": Kind("warning", "Neither RGB, grey nor CMYK (YCbCr, Lab, HSV)."),
     "exif-rotation": Kind("warning", "The camera was turned; the pixels are stored lying on their side or mirrored."),
     "animated": Kind("warning", "Several frames or pages in one file."),
+    "array": Kind("ignore", "Numbers instead of a picture: how images of other than 1 or 3 channels are given."),
     "wrong-type": Kind("warning", "The name says one image format, the content is another; it is read as what it is."),
     "near-leakage": Kind(
         "warning", "Near duplicates stand in train and in val. Leaving out removes the train ones (see near-duplicate)."

@@ -5,6 +5,7 @@ import argparse
 from zfpipe.errors import UserError
 from zfpipe.files.topk import LayerTopK, TopK, read_topk, write_topk
 from zfpipe.nets.strongest import Strongest
+from zfpipe.progress import say
 
 # What every shard of one mining shares.
 COMMON = ("k", "model_sha256", "manifest_sha256", "images", "input_size")
@@ -22,6 +23,9 @@ def run(arguments: argparse.Namespace) -> None:
     merged = {name: _merge([shard.layers[name] for shard in shards.values()]) for name in first.layers}
     facts = {name: getattr(first, name) for name in COMMON}
     write_topk(arguments.out, TopK(**facts, first=0, last=first.images, layers=merged))
+    dead = sum(int(layer.dead.sum()) for layer in merged.values())
+    units = sum(len(layer.row) for layer in merged.values())
+    say(f"merge: the {first.k} strongest of {first.images} images for {units} units, {dead} of them dead")
 
 
 def _require_one_mining(shards: dict[str, TopK]) -> None:

@@ -20,6 +20,7 @@ from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.strongest import Strongest
 from zfpipe.nets.trace import Traced, trace
 from zfpipe.pictures.views import draw_view
+from zfpipe.progress import say
 
 SHIPPED = "photographs:"
 
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     draw_view(
         arguments.out, shown(image, channels), projections, labels, layer.name, title, arguments.quantile, arguments.dpi
     )
+    say(f"view: the {len(labels)} strongest maps of {layer.name} for {title}, in {arguments.out}")
 
 
 def project_strongest(

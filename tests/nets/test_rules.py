@@ -96,3 +96,28 @@ def test_the_last_of_colliding_values_stays_in_row_major_order():
     switches = torch.tensor([[[2, 0, 2, 2, 0]]])
     kept = keep_last(plane, 2, switches, torch.tensor([[[1.0, 2.0, 3.0, 0.0, 5.0]]]))
     assert kept.tolist() == [[[5.0, 0.0, 0.0, 0.0]]]
+
+
+@pytest.mark.parametrize("module", [nn.LeakyReLU(0.2), nn.PReLU(4, init=0.3)])
+def test_a_leaky_rectification_treats_the_signal_as_it_treats_values(module):
+    module = module.double().requires_grad_(False)
+    x, signal = random(1, 4, 3, 3), random(1, 4, 3, 3, seed=1)
+    output, down = RULES[type(module)].apply(module, vars(module), x)
+    assert torch.equal(output, module(x))
+    slope = 0.2 if isinstance(module, nn.LeakyReLU) else 0.3
+    torch.testing.assert_close(down(signal)[0], torch.where(signal > 0, signal, slope * signal), rtol=1e-7, atol=0)
+
+
+def test_a_cap_holds_on_the_way_up_alone():
+    output, down = RULES[nn.ReLU6].apply(F.relu6, {}, torch.tensor([-1.0, 9.0]))
+    assert output.tolist() == [0, 6]
+    assert down(torch.tensor([8.0, -8.0]))[0].tolist() == [8, 0]
+
+
+def test_adaptive_unpooling_is_adjoint_to_picking_the_switches():
+    x = random(2, 3, 10, 13)
+    output, down = RULES[nn.AdaptiveMaxPool2d].apply(None, {"output_size": (4, 5)}, x)
+    _, switches = F.adaptive_max_pool2d(x, (4, 5), return_indices=True)
+    other, y = random(*x.shape, seed=3), random(*output.shape, seed=1)
+    picked = other.flatten(2).gather(2, switches.flatten(2)).view_as(output)
+    torch.testing.assert_close((picked * y).sum(), (other * down(y)[0]).sum(), rtol=1e-12, atol=1e-12)

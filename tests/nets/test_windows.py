@@ -127,3 +127,26 @@ def test_random_networks(network, height, width, seed):
     except RuntimeError:  # the chain shrinks the image to nothing
         return
     compare(network, height, width, 1e-9, torch.float64)
+
+
+class Branches(nn.Module):
+    """Borders, slices, other rectifications and poolings, a sum and a concatenation, all of which keep their place."""
+
+    def __init__(self):
+        super().__init__()
+        self.pad, self.a, self.leaky = nn.ZeroPad2d((2, 1, 0, 3)), nn.Conv2d(3, 4, 5, stride=2), nn.LeakyReLU(0.2)
+        self.b, self.prelu = nn.Conv2d(4, 4, 3, padding=2, dilation=2), nn.PReLU(4)
+        self.c, self.cap = nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.ReLU6()
+        self.d, self.relu = nn.Conv2d(8, 4, 3), nn.ReLU()
+
+    def forward(self, x):
+        x = self.leaky(self.a(self.pad(x)))
+        x = nn.functional.avg_pool2d(x, 2)
+        y = torch.cat([self.prelu(self.b(x)), self.cap(self.c(x) + x)], 1)
+        y = nn.functional.pad(y, (1, 1, 1, 1))[:, :, 1:, :-1]
+        return self.relu(self.d(y)).clamp(min=0)
+
+
+@pytest.mark.parametrize("size", [(61, 48), (50, 77)])
+def test_branches_borders_and_slices(size, lively):
+    compare(lively(Branches()), *size, 1e-11, torch.float64)

@@ -144,8 +144,14 @@ def packed(split):
 
 
 def packed_train(wildcards):
-    """Given weights that are taken as they are need no training images."""
-    return packed("train")(wildcards) if run_of(wildcards)["train"]["epochs"] else []
+    """Given weights that are taken as they are need no training images; an untrained control does, for its mean."""
+    run = run_of(wildcards)
+    train, weights = run["train"], run["model"].get("weights")
+    counted = weights == "random" and {"pixel", "channel"} & {
+        str(train["mean"]),
+        str(train["std"]),
+    }
+    return packed("train")(wildcards) if train["epochs"] or counted else []
 
 
 def given_weights(wildcards):

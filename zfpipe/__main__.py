@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from zfpipe import __version__
@@ -44,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         module.run(arguments)
     except UserError as error:
         return _fail(stage, str(error), 1)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # no such file, no permission, disk full: never a bug of ours to trace
         return _fail(stage, f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
     except KeyboardInterrupt:

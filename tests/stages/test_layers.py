@@ -10,7 +10,7 @@ def test_the_papers_network_is_listed_with_its_geometry(capsys):
     assert main(["layers", "zfnet", "--width", "0.1"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:4] == ["layer", "operation", "channels", "map"]
-    assert lines[5] == ["conv5", "ReLU", "26", "13x13", "139x139", "16x16", "160x160", "supported"]
+    assert lines[5] == ["conv5", "ReLU", "26", "13x13", "139x139", "16x16", "160x160", "27.9", "supported"]
 
 
 def test_a_model_file_knows_its_own_size(capsys, tmp_path):

@@ -1,5 +1,6 @@
 """The layers of a network: its rectified maps, by name."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,3 +72,17 @@ def _shapeless(step: Step, lying: tuple[Place, Place]) -> str:
     if len(step.shape) == 1 or (len(step.shape) == 3 and [place.dim for place in lying] == [2, 3]):
         return ""
     return f"{step.label} at {step.name} has maps of shape {step.shape}, not (channels, rows, columns) or (channels)"
+
+
+def cost(traced: Traced, layer: Layer) -> float:
+    """Return what one reconstruction of a layer costs: million multiply-adds, up to the layer and down again.
+
+    Counted from shapes: convolutions and dense layers alone, those of the full image scaled to the window's area.
+    """
+    height, width = (axis.window / axis.image for axis in layer.field.axes)
+    adds = 0.0
+    for step in traced.upto([layer.step]):
+        weight = getattr(step.module, "weight", None)
+        if step.shape is not None and weight is not None and weight.dim() > 1:
+            adds += weight[0].numel() * math.prod(step.shape)
+    return 2 * adds * height * width / 1e6

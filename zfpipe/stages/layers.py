@@ -1,6 +1,7 @@
 """List the layers of a model: the names that `layers:` in the config takes, with what each unit sees.
 
-MODEL is a model file, or a name: zfnet, alexnet, torchvision:resnet18. Sizes are in pixels of the network's input.
+MODEL is a model file, or a name: zfnet, alexnet, torchvision:resnet18. Sizes are in
+pixels of the network's input. MMAC is the cost of one reconstruction: million multiply-adds, up to the layer and down.
 """
 
 import argparse
@@ -9,11 +10,11 @@ from pathlib import Path
 
 from zfpipe.data.sizes import pair
 from zfpipe.errors import UserError
-from zfpipe.nets.layers import Layer, layers
+from zfpipe.nets.layers import Layer, cost, layers
 from zfpipe.nets.models import build, default_size, load_model
 from zfpipe.nets.trace import trace
 
-HEADER = ("layer", "operation", "channels", "map", "receptive field", "jump", "window", "deconvnet")
+HEADER = ("layer", "operation", "channels", "map", "receptive field", "jump", "window", "MMAC", "deconvnet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     network, size = _network(arguments)
-    rows = [_row(layer) for layer in layers(trace(network, pair(size))).values()]
+    traced = trace(network, pair(size))
+    rows = [_row(layer, cost(traced, layer)) for layer in layers(traced).values()]
     widths = [max(len(row[i]) for row in [HEADER, *rows]) for i in range(len(HEADER))]
     for row in [HEADER, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -51,7 +53,7 @@ def _description(text: str) -> dict:
     return spec
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
+def _row(layer: Layer, million: float) -> tuple[str, ...]:
     axes = layer.field.axes
     return (
         layer.name,
@@ -61,6 +63,7 @@ def _row(layer: Layer) -> tuple[str, ...]:
         _size(axis.size for axis in axes),
         _size(axis.jump for axis in axes),
         _size(axis.window for axis in axes),
+        f"{million:.3g}" if million < 1000 else f"{million:.0f}",
         layer.obstacle or "supported",
     )
 

@@ -53,9 +53,12 @@ def shapes(svg, name):
     return [node for node in ET.fromstring(svg).iter() if node.tag.endswith(name)]
 
 
-def test_sizes_are_gathered_and_drawn_by_their_number():
-    sizes = sizes_of([(500, 375)] * 9 + [(501, 375), (60, 4000)])
-    assert [count for *_, count in sizes] == [1, 10]
+def test_few_sizes_are_told_exactly_many_are_gathered_and_drawn_by_their_number():
+    sizes = sizes_of([(96, 96)] * 9 + [(60, 4000)])
+    assert sizes == [[60, 4000, 1], [96, 96, 9]]
+    many = sizes_of([(500 + number % 20, 375) for number in range(2000)] + [(2000 + n, 100) for n in range(200)])
+    assert sum(count for *_, count in many) == 2200
+    assert len(many) < 20
     radii = [float(circle.get("r")) for circle in shapes(size_plot(sizes), "circle")]
     assert radii[1] > radii[0]
     assert sizes_of([(1, 1)]) == [[1, 1, 1]]

@@ -25,6 +25,8 @@ def test_a_model_file_knows_its_own_size(capsys, tmp_path):
         (["torchvision:resnet19"], "did you mean 'resnet1"),
         (["zfnet", "--input-size", "16"], "model.input_size is 16"),
         (["{broken"], "is no JSON"),
+        (["nowhere.pt"], "no model file nowhere.pt"),
+        (["torchvision:vit_b_16"], "has no layer"),
     ],
 )
 def test_what_is_no_model_is_answered_in_one_sentence(capsys, words, sentence):

@@ -5,10 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 STEPS = 8  # of size, an octave
+MOST_EXACT = 100  # sizes that are told exactly; of more, those near each other are gathered
 
 
 def sizes_of(sizes: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return [width, height, images] for the sizes that occur, gathered in steps of an eighth of an octave."""
+    """Return [width, height, images] for the sizes that occur; many are gathered in steps of an eighth of an octave."""
+    exact = Counter(sizes)
+    if len(exact) <= MOST_EXACT:
+        return [[width, height, count] for (width, height), count in sorted(exact.items())]
+    sizes = exact.elements()
     steps = Counter((_step(width), _step(height)) for width, height in sizes)
     return [[round(2 ** (w / STEPS)), round(2 ** (h / STEPS)), count] for (w, h), count in sorted(steps.items())]
 

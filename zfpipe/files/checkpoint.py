@@ -136,4 +136,6 @@ def _load(path: str | Path) -> Any:
         ) from error
     except Exception as error:  # of many kinds: any byte of the file may be the damaged one
         cause = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is not a whole PyTorch file ({cause}).") from error
+        raise UserError(
+            f"{path} is not a whole PyTorch file ({cause}); if zfpipe made it, delete it and run again."
+        ) from error

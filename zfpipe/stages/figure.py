@@ -144,7 +144,7 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         f"receptive field {_by(found.receptive_field)} px",
         f"map {_by(found.map_size)}",
         f"{shown} of {found.channels} units ({how[arguments.select]})",
-        f"top {found.k} of {found.images} images",
+        f"top {min(found.k, found.images)} of {found.images} images",
         f"{found.dead} dead unit{'' if found.dead == 1 else 's'}",
     ]
     notes = (

@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     network, size = _network(arguments)
     traced = trace(network, pair(size))
+    if not layers(traced):
+        raise UserError(f"{arguments.model} has no layer: nothing in it is rectified (ReLU and its kin).")
     rows = [_row(layer, cost(traced, layer)) for layer in layers(traced).values()]
     widths = [max(len(row[i]) for row in [HEADER, *rows]) for i in range(len(HEADER))]
     for row in [HEADER, *rows]:
@@ -36,6 +38,8 @@ def _network(arguments: argparse.Namespace):
     if Path(arguments.model).is_file():
         model = load_model(arguments.model)
         return model.network, arguments.input_size or model.input_size
+    if arguments.model.endswith((".pt", ".pth")):
+        raise UserError(f"There is no model file {arguments.model}.")
     spec = _description(arguments.model)
     spec["input_size"] = arguments.input_size or spec.get("input_size") or default_size(spec["name"])
     if arguments.width is not None:

@@ -72,3 +72,13 @@ def test_the_same_bytes_again(tmp_path):
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match="one or more"):
         view_page(IMAGE, [], [], "conv4")
+
+
+def test_fields_that_begin_at_one_corner_share_one_line_of_ranks():
+    boxes = [(-8, -8, 20, 20), (-8, -8, 20, 40), (10, 10, 40, 40)]
+    labels = [
+        {"rank": rank, "unit": rank, "activation": 1.0, "row": 0, "col": 0, "box": box}
+        for rank, box in enumerate(boxes)
+    ]
+    page = view_page(np.zeros((48, 48, 3), np.uint8), [np.zeros((48, 48, 3), np.float32)] * 3, labels, "conv3")
+    assert sorted(words.text for words in page.words if words.on_picture) == ["1, 2", "3"]

@@ -140,14 +140,16 @@ def _annotate(page: Page, layout: _Layout, position: int, label: Mapping[str, An
 
 
 def _number_boxes(page: Page, layout: _Layout, labels: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> None:
-    """Outline each receptive field on the image, with the ranks that share it in its corner."""
+    """Outline each receptive field on the image, with the ranks of all that begin at its corner there."""
     ranks: dict[tuple[int, ...], list[str]] = {}
+    outlines = {}
     for label in labels:
-        ranks.setdefault(_clip(label["box"], size), []).append(str(label["rank"] + 1))
-    for box, shared in ranks.items():
-        outline = _outline(box, layout.photo.corner(0), layout.photo.cell, size)
-        page.outlines.append(outline)
-        x, y = outline.left + layout.px(0.05), outline.top + layout.px(0.09)
+        box = _clip(label["box"], size)
+        outlines[box] = _outline(box, layout.photo.corner(0), layout.photo.cell, size)
+        ranks.setdefault(box[:2], []).append(str(label["rank"] + 1))
+    page.outlines += outlines.values()
+    for corner, outline in {box[:2]: outline for box, outline in outlines.items()}.items():
+        shared, x, y = ranks[corner], outline.left + layout.px(0.05), outline.top + layout.px(0.09)
         page.words.append(Words(", ".join(shared), x, y, LABEL_SIZE, "left", "bold", outline.colour, on_picture=True))
 
 

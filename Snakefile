@@ -10,6 +10,7 @@ configfile: "config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/mine.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
@@ -32,6 +33,11 @@ rule all:
             "results/data/{dataset}/check/report.html", dataset=EXPERIMENT["datasets"]
         ),
         [f"results/{run}/train/curves.png" for run in RUNS],
+        [
+            f"results/{run}/audit/audit.html"
+            for run in RUNS
+            if RUNS[run]["audit"]["enabled"]
+        ],
         [
             f"results/{run}/figure/{layer}.{kind}"
             for run in RUNS

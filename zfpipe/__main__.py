@@ -14,6 +14,7 @@ STAGES = {
     "check": "look at every file of a data set; write the manifest and a report",
     "pack": "decode the images once, at one size, into HDF5",
     "train": "train a network, or take given weights as they are",
+    "audit": "find images whose given label the trained network finds unlikely",
     "mine": "find the strongest activations of every unit over one shard of the images",
     "merge": "join the shards into one top-k file",
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",

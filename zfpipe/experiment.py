@@ -15,7 +15,7 @@ from zfpipe.errors import UserError, nearest
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, over
 
-SECTIONS = ("pack", "train", "mine", "reconstruct", "figure", "view")
+SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view")
 SHIPPED = "photographs:"
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from zfpipe.errors import UserError
 
+TEMPLATE = "audit.html.j2"  # named here, beside it, so that the digest of the stage's code sees its changes
+
 
 @dataclass(frozen=True)
 class Audited:

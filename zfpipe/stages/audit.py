@@ -20,14 +20,13 @@ from PIL import Image
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.page import render, thumbnail
-from zfpipe.data.suspects import Audited, audit_labels, labels_for
+from zfpipe.data.suspects import TEMPLATE, Audited, audit_labels, labels_for
 from zfpipe.errors import UserError
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.models import Model, load_model
 from zfpipe.progress import progress, say
 
-TEMPLATE = "audit.html.j2"
 COLUMNS = ["split", "image_index", "path", "class", "suggested", "self_confidence", "margin", "suspect"]
 MOST_SHOWN = 120  # suspects of a split on the page
 MOST_PAIRS = 12  # confusions of a split on the page

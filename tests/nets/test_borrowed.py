@@ -12,6 +12,7 @@ from zfpipe.nets.borrowed import (
     entry_file,
     entry_settings,
     entry_weights,
+    interpolation,
     is_entry,
     parse_preprocess,
     preprocess,
@@ -50,6 +51,11 @@ def test_offline_the_error_says_where_to_put_the_file(hub):
     assert "Network is unreachable" in said
     assert "http" not in said
     assert not list((hub / "checkpoints").iterdir())
+
+
+def test_weights_that_were_made_with_other_resizing_are_told_apart():
+    assert interpolation(NAME, KEY) == "bilinear"
+    assert interpolation("torchvision:regnet_y_16gf", "IMAGENET1K_SWAG_E2E_V1") == "bicubic"
 
 
 @pytest.mark.parametrize("key", [KEY, "DEFAULT", "SqueezeNet1_1_Weights.IMAGENET1K_V1"])

@@ -1,7 +1,9 @@
 """Tracing: names, values and what is let go."""
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -47,3 +49,15 @@ def test_filters_are_shown_for_the_first_convolution_only():
     assert filters.shape == (10, 7, 7, 3)
     assert torch.equal(torch.from_numpy(filters).permute(0, 3, 1, 2), network.conv1.conv.weight.detach())
     assert first_filters(traced, "conv2.relu") is None
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_filters_look_at_all_channels_of_the_image(channels):
+    network = nn.Sequential(nn.Conv2d(channels, 4, (3, 5)), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.ReLU())
+    traced = trace(network, (20, 20), channels)
+    assert np.array_equal(first_filters(traced, "2"), network[0].weight.detach().permute(0, 2, 3, 1).numpy())
+    assert first_filters(traced, "4") is None
+
+
+def test_filters_that_look_at_some_channels_only_are_no_picture_of_the_image():
+    assert first_filters(trace(nn.Sequential(nn.Conv2d(3, 6, 3, groups=3), nn.ReLU()), (20, 20)), "1") is None

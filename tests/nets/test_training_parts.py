@@ -10,6 +10,7 @@ from zfpipe.errors import UserError
 from zfpipe.nets.initialise import initialise
 from zfpipe.nets.renormalise import renormalise
 from zfpipe.nets.schedule import Schedule
+from zfpipe.nets.training import like_guessing
 
 
 def two_layers():
@@ -104,3 +105,13 @@ def test_first_weights():
     before = conv1.weight.clone()
     initialise(network, "framework", 0.01)
     assert torch.equal(conv1.weight, before)
+
+
+def test_a_training_that_guesses_is_told_apart_from_one_that_learnt():
+    rows = [{"val_top1": 0.9}, {"val_top1": 0.12}]
+    said = like_guessing(rows, 10)
+    assert "After 2 epochs 0.120" in said
+    assert "10 classes gives 0.100" in said
+    assert like_guessing(rows[:1], 10) == ""
+    assert like_guessing([{"val_top1": 0.7}], 2) != ""
+    assert like_guessing([{"val_top1": 1.0}], 1) == ""

@@ -1,5 +1,6 @@
 """Sizes of images: (height, width) everywhere inside; one number for a square where people write and read it."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 Size = tuple[int, int]
@@ -23,6 +24,14 @@ def size_name(size: int | Sequence[int]) -> str:
     """Return '256' for a square, else '219x292' (height x width): as it stands in a file's name."""
     height, width = pair(size)
     return str(height) if height == width else f"{height}x{width}"
+
+
+def size_of(text: str) -> Size:
+    """Return (height, width) from '256' or '219x292': the other way round, for a command line's argument."""
+    try:
+        return pair([int(side) for side in text.split("x")] if "x" in text else int(text))
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no size; it is 256, or 219x292 (height x width)") from error
 
 
 def packed_for(input_size: int | Sequence[int]) -> Size:

@@ -115,6 +115,11 @@ def entry_settings(name: str, weights: str) -> dict[str, Any]:
     }
 
 
+def interpolation(name: str, weights: str) -> str:
+    """Return how an entry's preprocessing resizes: 'bilinear', as the stage pack does, or another word."""
+    return entry(name, weights).transforms().interpolation.value
+
+
 def entry_classes(name: str, weights: str) -> list[str]:
     """Return the names of an entry's outputs."""
     return list(entry(name, weights).meta["categories"])

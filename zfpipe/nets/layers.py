@@ -48,6 +48,22 @@ def layers(traced: Traced) -> dict[str, Layer]:
     return found
 
 
+def require_layers(traced: Traced, name: str) -> list[Layer]:
+    """Return every layer of a network, called `name`, in order.
+
+    Raises UserError if it has none, with the first operation on its way that has no rule (GELU, say).
+    """
+    found = list(layers(traced).values())
+    if not found:
+        inside = next(filter(None, deconvnet.obstacles(traced).values()), "")
+        first = f" The first operation without a rule: {inside.removesuffix(' has no rule')}." if inside else ""
+        raise UserError(
+            f"{name} has no layer: nothing in it is rectified (ReLU and its kin).{first} "
+            f"A deconvnet goes down through known operations alone; {deconvnet.supported()}."
+        )
+    return found
+
+
 def choose(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:
     """Return the named layers in network order.
 

@@ -106,7 +106,7 @@ def build(spec: dict[str, Any], classes: int) -> nn.Module:
                 raise UserError(f"model.{key}: your own network takes its settings from model.args.")
         return build_yours(name, spec.get("args") or {})
     legal = [*OWN, "torchvision:NAME", "yourmodule:function"]
-    raise UserError(f"model.name is {name!r}{nearest(name, OWN)}; it can be: {', '.join(legal)}.")
+    raise UserError(f"model.name is {name!r}{_meant(name)}; it can be: {', '.join(legal)}.")
 
 
 def default_size(name: str) -> int:
@@ -202,6 +202,13 @@ def _accepted(name: str, factory, spec: dict[str, Any]) -> dict[str, Any]:
         if key not in legal:
             raise UserError(f"model.{key}: {name} has no such setting{nearest(key, legal)}; it has {', '.join(legal)}.")
     return spec
+
+
+def _meant(name: str) -> str:
+    """Return a guess at what a wrong name stands for: a network of ours, or of torchvision's without its prefix."""
+    from torchvision import models
+
+    return nearest(name, OWN) or nearest(TORCHVISION + name, map(TORCHVISION.__add__, models.list_models(models)))
 
 
 def _torchvision(name: str, classes: int, arguments: dict[str, Any]) -> nn.Module:

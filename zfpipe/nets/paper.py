@@ -41,7 +41,7 @@ class FiveConvNet(nn.Module):
         ceil_mode: bool,
     ):
         super().__init__()
-        _check(width, input_size, norm, dropout)
+        _check(width, input_size, norm, dropout, channels)
         c1, c2, c3, c4, c5 = (_scaled(channels, width) for channels in CHANNELS)
         fc = _scaled(FC, width)
         self.conv1 = _rectified_conv(channels, c1, norm, **conv1)
@@ -122,7 +122,7 @@ def _contrast(norm: str) -> nn.Module:
     return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0) if norm == "contrast" else nn.Identity()
 
 
-def _check(width: float, input_size: int | Size, norm: str, dropout: float) -> None:
+def _check(width: float, input_size: int | Size, norm: str, dropout: float, channels: int) -> None:
     require_one_of("model.norm", norm, NORMS)
     if not 0 < width < math.inf:
         raise UserError(f"model.width is {width}; it must be above 0 (1 is the paper's).")
@@ -131,6 +131,8 @@ def _check(width: float, input_size: int | Size, norm: str, dropout: float) -> N
         raise UserError(
             f"model.input_size is {input_size!r}; it is a whole number of pixels, such as 224, or [height, width]."
         )
+    if channels < 1:
+        raise UserError(f"The input has {channels} channels; zfnet and alexnet take 1 channel or more.")
     if not 0 <= dropout < 1:
         raise UserError(f"train.dropout is {dropout}; it can be 0 to below 1 (the paper's is 0.5).")
 

@@ -11,7 +11,7 @@ from zfpipe.data.batches import seed_for
 from zfpipe.data.sizes import Size, pair, shortest, size_name
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.checkpoint import load_state_dict
-from zfpipe.nets.borrowed import entry_classes, entry_weights, is_entry
+from zfpipe.nets.borrowed import entry_classes, entry_weights, interpolation, is_entry
 from zfpipe.nets.initialise import initialise
 from zfpipe.nets.models import OWN, Model, Stale, build, default_size, load_model, load_weights, without_prefix
 from zfpipe.nets.yours import code_of, is_yours, outputs_of
@@ -48,11 +48,12 @@ def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
 
 
 def fresh_network(spec: dict[str, Any], classes: int, seed: int, initialisation: str, scale: float) -> nn.Module:
-    """Return the network of `spec` with first weights that `seed` decides."""
+    """Return the network of `spec` with first weights that `seed` decides; one of the user's own draws its own."""
     torch.manual_seed(seed_for(seed, "first weights"))
     network = build(spec, classes)
     if is_yours(spec["name"]):
-        initialisation = "framework"  # its own
+        say(f"First weights are those that {spec['name']} draws; train.initialisation is for the other networks.")
+        initialisation = "framework"
     initialise(network, initialisation, scale)
     return network
 
@@ -78,6 +79,8 @@ def given_network(spec: dict[str, Any], path: str | Path, classes: list[str]) ->
 def borrowed_network(spec: dict[str, Any], weights: str) -> tuple[nn.Module, list[str]]:
     """Return torchvision's network with weights of its own, by name, and the names of its outputs."""
     classes = entry_classes(spec["name"], weights)
+    if (how := interpolation(spec["name"], weights)) != "bilinear":
+        say(f"{weights} was made with {how} resizing; images here are packed with antialiased bilinear resizing.")
     network = build(spec, len(classes))
     load_weights(network, entry_weights(spec["name"], weights), weights)
     return network, classes

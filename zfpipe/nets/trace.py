@@ -224,9 +224,9 @@ def _attribute(root: nn.Module, path: str) -> Any:
 
 
 def first_filters(traced: Traced, name: str) -> np.ndarray | None:
-    """Return the filters (C, h, w, 3) below a layer's rectification if they look at the image itself; else None.
+    """Return the filters (C, h, w, D) below a layer's rectification if they look at the image itself; else None.
 
-    Batch normalisation may stand between the two.
+    D is the image's channels, all of which each filter looks at. Batch normalisation may stand between the two.
     """
     node = traced.find(name).node
     for _ in range(3):
@@ -235,7 +235,7 @@ def first_filters(traced: Traced, name: str) -> np.ndarray | None:
             return None
         if isinstance(step.module, nn.Conv2d):
             weight = step.module.weight.detach()
-            looks_at_image = node.all_input_nodes[0] is traced.input_node and weight.shape[1] == 3
+            looks_at_image = node.all_input_nodes[0] is traced.input_node and weight.shape[1] == traced.channels
             return weight.permute(0, 2, 3, 1).cpu().numpy() if looks_at_image else None
         node = node.all_input_nodes[0]
     return None

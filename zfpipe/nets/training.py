@@ -197,6 +197,18 @@ def _step(
     return logits.detach(), loss.item()
 
 
+def like_guessing(rows: list[Row], classes: int) -> str:
+    """Return a sentence if a training ended no better than guessing among its classes; else ''."""
+    reached, guessed = rows[-1]["val_top1"], 1 / classes
+    if classes < 2 or reached > 1.5 * guessed:
+        return ""
+    return (
+        f"After {len(rows)} epochs {reached:.3f} of the validation images are right, and guessing among {classes} "
+        f"classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look at "
+        "curves.png; a lower or higher train.learning_rate, more train.epochs or model.norm: batch may help."
+    )
+
+
 def as_csv(rows: list[Row]) -> str:
     """Return metrics.csv: a header, and a line an epoch."""
     text = io.StringIO(newline="")

@@ -38,9 +38,9 @@ def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def _draw_accuracy(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
-    for top, style in ((1, "-"), (5, "--")):
-        _line(axes, rows, f"train_top{top}", f"training, top-{top}", TRAIN, style)
-        _line(axes, rows, f"val_top{top}", f"validation, top-{top}", VAL, style)
+    for top, style, alpha in ((1, "-", 1.0), (5, ":", 0.55)):
+        _line(axes, rows, f"train_top{top}", f"training, top-{top}", TRAIN, style, alpha)
+        _line(axes, rows, f"val_top{top}", f"validation, top-{top}", VAL, style, alpha)
     axes.set_ylim(0, 1.02)
     _finish(axes, "fraction right")
 
@@ -51,11 +51,11 @@ def _draw_rate(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
     _finish(axes, "learning rate")
 
 
-def _line(axes: Axes, rows, column: str, label: str, colour: str, style: str = "-") -> None:
+def _line(axes: Axes, rows, column: str, label: str, colour: str, style: str = "-", alpha: float = 1.0) -> None:
     points = [(row["epoch"], row[column]) for row in rows if column in row]
     if points:
         # A marker, so that a single epoch can be seen too.
-        axes.plot(*zip(*points, strict=True), style, marker=".", color=colour, label=label)
+        axes.plot(*zip(*points, strict=True), style, marker=".", color=colour, alpha=alpha, label=label)
 
 
 def _finish(axes: Axes, what: str) -> None:
@@ -63,4 +63,4 @@ def _finish(axes: Axes, what: str) -> None:
     axes.set_ylabel(what)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(axes.lines) > 1:
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", handlelength=3)

@@ -1,50 +1,69 @@
 """List the layers of a model: the names that `layers:` in the config takes, with what each unit sees.
 
-MODEL is a model file, or a name: zfnet, alexnet, torchvision:resnet18. Sizes are in
-pixels of the network's input. MMAC is the cost of one reconstruction: million multiply-adds, up to the layer and down.
+MODEL is a model file, a name (zfnet, alexnet, torchvision:resnet18, yourmodule:function), or a description as JSON
+({"name": "yourmodule:function", "args": {"width": 2}}). Field is the receptive field of a unit, jump the distance
+between neighbours, window the part that a reconstruction runs, all in pixels of the input. MMAC is the cost of one
+reconstruction: million multiply-adds, up to the layer and down. What stands in the deconvnet's way is said below.
 """
 
 import argparse
 import json
 from pathlib import Path
+from textwrap import fill
 
-from zfpipe.data.sizes import pair
+from torch import nn
+
+from zfpipe.data.sizes import Size, pair, shortest, size_of
 from zfpipe.errors import UserError
-from zfpipe.nets.layers import Layer, cost, layers
+from zfpipe.nets.deconvnet import supported
+from zfpipe.nets.layers import Layer, cost, require_layers
 from zfpipe.nets.models import build, default_size, load_model
 from zfpipe.nets.trace import trace
 
-HEADER = ("layer", "operation", "channels", "map", "receptive field", "jump", "window", "MMAC", "deconvnet")
+HEADER = ("layer", "operation", "channels", "map", "field", "jump", "window", "MMAC", "works")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="model file (.pt), name, or description as JSON")
-    parser.add_argument("--input-size", type=int, metavar="PX", help="side of the input (default: the network's own)")
-    parser.add_argument("--width", type=float, help="multiplies the channels of zfnet and alexnet (default: 1)")
+    """Declare the options of `zfpipe layers`."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="model file (.pt), name, or description as JSON")
+    add(
+        "--input-size",
+        type=size_of,
+        metavar="PX",
+        help="side of the input in pixels, or HEIGHTxWIDTH (default: the network's own)",
+    )
+    add("--channels", type=int, metavar="C", help="channels of the input (default: those of a model file, else 3)")
+    add("--width", type=float, help="multiplies the channels of zfnet and alexnet (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    network, size = _network(arguments)
-    traced = trace(network, pair(size))
-    if not layers(traced):
-        raise UserError(f"{arguments.model} has no layer: nothing in it is rectified (ReLU and its kin).")
-    rows = [_row(layer, cost(traced, layer)) for layer in layers(traced).values()]
-    widths = [max(len(row[i]) for row in [HEADER, *rows]) for i in range(len(HEADER))]
-    for row in [HEADER, *rows]:
+    """Print the table. Raises UserError for what is no model, and for a network that has no layer."""
+    traced = trace(*_network(arguments))
+    found = require_layers(traced, arguments.model)
+    obstacles = list(dict.fromkeys(layer.obstacle for layer in found if layer.obstacle))
+    rows = [HEADER] + [_row(layer, cost(traced, layer), obstacles) for layer in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for number, obstacle in enumerate(obstacles, start=1):
+        print(f"[{number}] {obstacle}.")
+    if obstacles:
+        print(fill(f"The deconvnet goes down through known operations alone; {supported()}.", 119))
 
 
-def _network(arguments: argparse.Namespace):
+def _network(arguments: argparse.Namespace) -> tuple[nn.Module, Size, int]:
+    """Return the network, the input's (height, width), and its channels."""
+    size = arguments.input_size
     if Path(arguments.model).is_file():
         model = load_model(arguments.model)
-        return model.network, arguments.input_size or model.input_size
+        return model.network, size or model.input_size, arguments.channels or model.channels
     if arguments.model.endswith((".pt", ".pth")):
         raise UserError(f"There is no model file {arguments.model}.")
     spec = _description(arguments.model)
-    spec["input_size"] = arguments.input_size or spec.get("input_size") or default_size(spec["name"])
-    if arguments.width is not None:
-        spec["width"] = arguments.width
-    return build(spec, classes=1000), spec["input_size"]
+    spec["input_size"] = shortest(size or spec.get("input_size") or default_size(spec["name"]))
+    spec |= {key: getattr(arguments, key) for key in ("width", "channels") if getattr(arguments, key) is not None}
+    return build(spec, classes=1000), pair(spec["input_size"]), spec.get("channels", 3)
 
 
 def _description(text: str) -> dict:
@@ -57,7 +76,7 @@ def _description(text: str) -> dict:
     return spec
 
 
-def _row(layer: Layer, million: float) -> tuple[str, ...]:
+def _row(layer: Layer, million: float, obstacles: list[str]) -> tuple[str, ...]:
     axes = layer.field.axes
     return (
         layer.name,
@@ -68,7 +87,7 @@ def _row(layer: Layer, million: float) -> tuple[str, ...]:
         _size(axis.jump for axis in axes),
         _size(axis.window for axis in axes),
         f"{million:.3g}" if million < 1000 else f"{million:.0f}",
-        layer.obstacle or "supported",
+        f"no [{obstacles.index(layer.obstacle) + 1}]" if layer.obstacle else "yes",
     )
 
 

@@ -16,7 +16,7 @@ from zfpipe.data.decode import Undecodable
 from zfpipe.data.manifest import SPLITS, Row, classes_of, read_manifest, split_sha256
 from zfpipe.data.ordered import ordered_map
 from zfpipe.data.packed import write_packed
-from zfpipe.data.sizes import Size, pair
+from zfpipe.data.sizes import Size, size_of
 from zfpipe.errors import UserError
 from zfpipe.progress import progress
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder that its paths start from")
     parser.add_argument("--split", choices=SPLITS, required=True, help="which part of the manifest to pack")
     parser.add_argument(
-        "--size", type=_size, required=True, help="side of the stored squares in pixels, or HEIGHTxWIDTH"
+        "--size", type=size_of, required=True, help="side of the stored squares in pixels, or HEIGHTxWIDTH"
     )
     parser.add_argument(
         "--channels", type=int, default=3, help="1: grey, 3: RGB, other: .npy arrays (H, W, C) of uint8"
@@ -65,13 +65,6 @@ def run(arguments: argparse.Namespace) -> None:
         manifest_sha256=split_sha256(rows),
         channels=arguments.channels,
     )
-
-
-def _size(text: str) -> Size:
-    try:
-        return pair([int(side) for side in text.split("x")] if "x" in text else int(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; it is 256, or 219x292 (height x width)") from error
 
 
 def packed_image(root: Path, row: Row, size: Size, channels: int) -> np.ndarray:

@@ -39,7 +39,7 @@ from zfpipe.nets.start import (
     parse_model,
 )
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
-from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv
+from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv, like_guessing
 from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
 from zfpipe.progress import say
@@ -151,6 +151,8 @@ def _train(
         _hand_out_epochs(arguments, state, model, origin)
         network.load_state_dict(state.load(arguments.epochs)["weights"])
         say(f"{state.folder} takes {state.bytes_used() / 1e6:.0f} MB.")
+    if warning := like_guessing(rows, len(train.classes)):
+        say(warning)
     return model, rows, origin
 
 

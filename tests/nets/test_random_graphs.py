@@ -1,4 +1,4 @@
-"""Random branching networks: sums, concatenations, splits and reused rectifications, against autograd and full frames."""
+"""Random branching networks (sums, joins, splits, a rectification used twice) against autograd and full frames."""
 
 import torch
 from hypothesis import given, settings
@@ -67,7 +67,7 @@ ALONE = ("conv", "grouped", "norm", "max in place", *RECTIFIERS, "swap halves")
 
 @st.composite
 def graphs(draw):
-    """A random plan; each map knows its channels (even, so that it can be halved) and how often it was halved in size."""
+    """A random plan; of each map the `channels` (even, to be halved) and the `level`, how often it was made smaller."""
     plan, channels, level = [], [3], [0]
 
     def put(operation, *inputs, width=None, deeper=0):
@@ -80,7 +80,7 @@ def graphs(draw):
         first = draw(st.integers(1, len(plan)))
         alike = [place for place in range(1, len(plan) + 1) if level[place] == level[first]]
         second = draw(st.sampled_from(alike))
-        operation = draw(st.sampled_from(("sum", "difference", "join", "first half", *HALVES, *ALONE)))
+        operation = draw(st.sampled_from(3 * ("sum", "difference", "join") + ("first half", *HALVES, *ALONE)))
         if operation in ("sum", "difference") and channels[first] == channels[second]:
             put(operation, first, second)
         elif operation == "join" and channels[first] + channels[second] <= 16:

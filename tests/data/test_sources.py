@@ -1,5 +1,7 @@
 """Every source, from a small copy in its own layout: (split, path, class), or one sentence of what is missing."""
 
+import re
+
 import numpy as np
 import published_examples as examples
 import pytest
@@ -29,6 +31,24 @@ def test_files_are_listed_as_torchvision_names_them(name, tmp_path, monkeypatch)
     assert set(listing.folders) == {(split, class_name) for split, _, class_name in expected}
     assert [file.path for file in listing.files] == sorted(file.path for file in listing.files)
     assert all(look(tmp_path, file).sha256 for file in listing.files)
+
+
+def test_a_part_of_a_published_set_is_told_apart_from_the_whole(tmp_path, monkeypatch, capsys):
+    examples.imagenette(tmp_path, monkeypatch)
+    words = [
+        "--out-manifest",
+        "m.csv",
+        "--out-html",
+        "r.html",
+        "--out-json",
+        "r.json",
+        "--severity",
+        "too-small=ignore",
+    ]
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--root", ".", "--source", "imagenette", *words, "incomplete=error"]) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"incomplete: train/ \(\d of 9,469 images\), val/ \(\d of 3,925 images\)", said)
 
 
 @pytest.mark.parametrize(("name", "variant", "size"), [("imagenette", "160px", "-160"), ("places365", "256", "256")])

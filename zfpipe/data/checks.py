@@ -107,6 +107,10 @@ def _of_files(listing: Listing, facts: list[Facts]) -> dict[str, list[Entry]]:
     found = defaultdict(list)
     for path in listing.strays:
         found["stray-file"].append(Entry((path,), (path,), "outside the class folders"))
+    for split, expected in listing.expected.items():
+        here = sum(file.split == split for file in listing.files)
+        if here < expected:
+            found["incomplete"].append(Entry((f"{split or 'all'}/",), (), f"{here:,} of {expected:,} images"))
     for fact in facts:
         path = fact.listed.path
         for name, detail in fact.findings.items():

@@ -36,6 +36,7 @@ KINDS = {
     "class-only-in-val": Kind("error", "The class has val images but none to train on."),
     "class-only-in-train": Kind("warning", "The class has train images but none to validate with."),
     "no-train": Kind("warning", "There is no train side at all: only given weights can be used."),
+    "incomplete": Kind("warning", "Fewer images than the published set has: a copy that stopped, or a part of it."),
     "duplicate": Kind("warning", "The same pixels stand several times in one class. Leaving out keeps the first."),
     "stray-file": Kind(
         "warning", "Neither an image by name nor by content, or outside the class folders; not used.", True

@@ -31,6 +31,7 @@ class Listing:
     folders: list[tuple[str | None, str]] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     layout: str = ""  # how it is split, for people
+    expected: dict[str | None, int] = field(default_factory=dict)  # split -> how many images the published set has
 
 
 def list_folder(root: Path) -> Listing:

@@ -24,6 +24,7 @@ class Published:
     gigabytes: float = 0  # to fetch; 0: cannot be fetched
     variants: tuple[tuple[str, str, Any], ...] = ()  # name, what stands for {size}, torchvision's own value
     variant_argument: str = ""
+    images: tuple[int, ...] = ()  # how many each split has, in the order of `splits`; one number where there is none
 
 
 def _wordnet_names(dataset: Any) -> list[str]:
@@ -70,12 +71,22 @@ PUBLISHED = {
         TRAIN_VAL,
         _flower_names,
         gigabytes=0.35,
+        images=(1_020, 1_020),
     ),
-    "food101": Published("Food101", ("food-101/meta", "food-101/images"), TRAIN_TEST, _classes, gigabytes=5),
+    "food101": Published(
+        "Food101", ("food-101/meta", "food-101/images"), TRAIN_TEST, _classes, gigabytes=5, images=(75_750, 25_250)
+    ),
     "caltech101": Published(
-        "Caltech101", ("caltech101/101_ObjectCategories/BACKGROUND_Google",), {}, _categories, gigabytes=0.14
+        "Caltech101",
+        ("caltech101/101_ObjectCategories/BACKGROUND_Google",),
+        {},
+        _categories,
+        gigabytes=0.14,
+        images=(8_677,),
     ),
-    "caltech256": Published("Caltech256", ("caltech256/256_ObjectCategories",), {}, _categories, gigabytes=1.2),
+    "caltech256": Published(
+        "Caltech256", ("caltech256/256_ObjectCategories",), {}, _categories, gigabytes=1.2, images=(30_607,)
+    ),
     "imagenette": Published(
         "Imagenette",
         ("imagenette2{size}/train", "imagenette2{size}/val"),
@@ -84,8 +95,11 @@ PUBLISHED = {
         gigabytes=1.6,
         variants=(("full", "", "full"), ("320px", "-320", "320px"), ("160px", "-160", "160px")),
         variant_argument="size",
+        images=(9_469, 3_925),
     ),
-    "imagenet": Published("ImageNet", ("meta.bin", "train", "val"), TRAIN_VAL, _wordnet_names),
+    "imagenet": Published(
+        "ImageNet", ("meta.bin", "train", "val"), TRAIN_VAL, _wordnet_names, images=(1_281_167, 50_000)
+    ),
     "places365": Published(
         "Places365",
         (
@@ -100,6 +114,7 @@ PUBLISHED = {
         gigabytes=110,
         variants=(("large", "large", False), ("256", "256", True)),
         variant_argument="small",
+        images=(1_803_460, 36_500),
     ),
 }
 IN_ARRAYS = tuple(name for name, published in PUBLISHED.items() if published.arrays)
@@ -118,6 +133,7 @@ def list_published(name: str, root: Path, download: bool = False, variant: str |
         for path, label in _samples(dataset):
             relative = Path(path).relative_to(root).as_posix()
             listing.files.append(Listed(relative, names[label], split))
+    listing.expected = dict(zip(published.splits or (None,), published.images, strict=True))
     listing.files.sort(key=lambda file: file.path.encode("utf-8", "surrogateescape"))
     listing.folders = sorted({(file.split, file.class_name) for file in listing.files}, key=str)
     return listing

@@ -11,7 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from zfpipe.nets.layers import layers
+from zfpipe.nets.layers import first_obstacle, layers
 from zfpipe.nets.trace import trace
 
 
@@ -26,9 +26,12 @@ def row(name: str) -> str:
     extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with _WithoutParameters():
         network = models.get_model(name, weights=None, **extra).to("meta").eval()
-    found = layers(trace(network, (size, size)))
+    traced = trace(network, (size, size))
+    found = layers(traced)
     good = sum(not layer.obstacle for layer in found.values())
-    first = next((layer.obstacle for layer in found.values() if layer.obstacle), "")
+    first = (
+        next((layer.obstacle for layer in found.values() if layer.obstacle), "") if found else first_obstacle(traced)
+    )
     count = f"{good} of {len(found)}" if found else "no rectified map"
     return f"| {name} | {count} | {first} |"
 

@@ -55,13 +55,16 @@ def require_layers(traced: Traced, name: str) -> list[Layer]:
     """
     found = list(layers(traced).values())
     if not found:
-        inside = next(filter(None, deconvnet.obstacles(traced).values()), "")
-        first = f" The first operation without a rule: {inside.removesuffix(' has no rule')}." if inside else ""
         raise UserError(
-            f"{name} has no layer: nothing in it is rectified (ReLU and its kin).{first} "
+            f"{name} has no layer: nothing in it is rectified (ReLU and its kin). {first_obstacle(traced)}. "
             f"A deconvnet goes down through known operations alone; {deconvnet.supported()}."
         )
     return found
+
+
+def first_obstacle(traced: Traced) -> str:
+    """Say what a signal first meets that the deconvnet cannot go down through, anywhere in a network."""
+    return next(filter(None, deconvnet.obstacles(traced).values()), "All its operations have rules")
 
 
 def choose(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:

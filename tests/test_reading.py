@@ -1,0 +1,142 @@
+"""`zfpipe.open`: what a notebook reads is what stands in the files."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zfpipe
+from zfpipe.__main__ import main
+from zfpipe.errors import UserError
+from zfpipe.files.reconstruction import inside_image, open_reconstruction
+from zfpipe.files.topk import read_topk
+
+sys.path.append(str(Path(__file__).parent / "stages"))
+from small import PACKED, SIZE, model_file, packed_file, pictures
+
+DEAD = (1, 4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A results folder with one run of two layers; of conv3, units 2 and 0 alone are reconstructed."""
+    results = tmp_path_factory.mktemp("results")
+    run, images = results / "tiny", results / "data/crops/pack/64/val.h5"
+    for place in (run / "train", run / "mine", run / "reconstruct", images.parent):
+        place.mkdir(parents=True)
+    model, topk = model_file(run / "train/model.pt", dead=DEAD), run / "mine/topk.h5"
+    (run / "train/metrics.csv").write_text("epoch,train_loss,val_top1\n1,2.5,0.25\n2,2.0,0.5\n")
+    common = ["--model", str(model), "--images", str(packed_file(images))]
+    assert main(["mine", *common, "--layers", "conv2", "conv3", "--k", "4", "--out", str(topk)]) == 0
+    for layer, units in (("conv2", []), ("conv3", ["--units", "2", "0"])):
+        out = ["--topk", str(topk), "--layer", layer, "--out", str(run / f"reconstruct/{layer}.h5")]
+        assert main(["reconstruct", *common, *out, *units]) == 0
+    return results
+
+
+@pytest.fixture
+def run(folder):
+    return zfpipe.open(folder)["tiny"]
+
+
+def test_runs_and_layers_are_found_by_name(folder):
+    results = zfpipe.open(str(folder))
+    assert list(results) == ["tiny"]
+    assert list(results["tiny"]) == ["conv2", "conv3"]
+    assert "tiny" in results
+    assert "other" not in results
+    assert results["tiny"].get("conv9") is None
+
+
+def test_the_table_holds_what_was_mined(folder, run):
+    mined = read_topk(folder / "tiny/mine/topk.h5").layers["conv2"]
+    table = run["conv2"].top()
+    assert len(table) == mined.present.sum()
+    assert run["conv2"].dead == list(DEAD)
+    assert not table["unit"].isin(DEAD).any()
+    for entry in table.itertuples():
+        at = entry.unit, entry.rank
+        assert (entry.activation, entry.image_index) == (mined.activation[at], mined.image_index[at])
+        assert (entry.row, entry.col) == (mined.row[at], mined.col[at])
+        assert (entry.top, entry.left, entry.bottom, entry.right) == tuple(mined.boxes((SIZE, SIZE))[at])
+        assert entry.path == f"{entry.image_index}.png"
+        assert table["class"][entry.Index] == "abc"[entry.image_index % 3]
+    some = run["conv2"].top([3, 0])
+    assert some["unit"].drop_duplicates().tolist() == [3, 0]
+
+
+def test_arrays_are_those_of_the_file(folder, run):
+    with open_reconstruction(folder / "tiny/reconstruct/conv3.h5") as found:
+        for position, number in enumerate((2, 0)):
+            unit = run["conv3"][number]
+            for rank in range(len(unit.activation)):
+                assert np.array_equal(unit.projection(rank), found.projection(position)[rank])
+                assert np.array_equal(unit.patch(rank), found.patch(position)[rank])
+            assert unit.activation.tolist() == found.activation[position][found.present[position]].tolist()
+
+
+def test_a_patch_is_cut_from_the_image_that_the_run_gives(run):
+    edge = (PACKED - SIZE) // 2
+    for entry in run["conv2"].top([0]).itertuples():
+        image = run.image(entry.image_index)
+        assert np.array_equal(image, pictures(11)[entry.image_index][edge : edge + SIZE, edge : edge + SIZE])
+        box = np.array([entry.top, entry.left, entry.bottom, entry.right])
+        inside = inside_image(box, (SIZE, SIZE))
+        top, left = max(box[0], 0), max(box[1], 0)
+        cut = image[top : max(box[2], 0), left : max(box[3], 0)]
+        assert np.array_equal(run["conv2"][0].patch(entry.rank)[inside], cut.reshape(-1, 3))
+
+
+def test_metrics_are_a_frame(run):
+    assert run.metrics["val_top1"].tolist() == [0.25, 0.5]
+    assert run.labels[:4] == ["a", "b", "c", "a"]
+
+
+def test_show_sets_projection_left_of_patch_and_zero_is_grey(run):
+    unit = run["conv2"][0]
+    shown = unit.show(scale=2)
+    height, width = unit.patch(0).shape[:2]
+    assert isinstance(shown, Image.Image)
+    assert shown.width == 3 * 4 * width + 2 * 8
+    pixels = np.asarray(shown)
+    inside = inside_image(run["conv2"].top([0]).iloc[0][["top", "left", "bottom", "right"]], (SIZE, SIZE))
+    patch = pixels[: 2 * height : 2, 2 * width : 4 * width : 2]
+    assert np.array_equal(patch[inside], unit.patch(0)[inside])
+    nothing = inside & (unit.projection(0) == 0).all(-1)
+    assert (pixels[: 2 * height : 2, : 2 * width : 2][nothing] == 128).all()
+    assert run["conv2"][DEAD[0]].show().size[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda results: results["tinny"], "did you mean 'tiny'"),
+        (lambda results: results["tiny"]["conv22"], "did you mean 'conv2'"),
+        (lambda results: results["tiny"]["conv2"][999], "its units are 0 to"),
+        (lambda results: results["tiny"]["conv2"][DEAD[0]].patch(0), "it is dead"),
+        (lambda results: results["tiny"]["conv2"][0].projection(7), "its ranks are 0 to 3"),
+        (lambda results: results["tiny"]["conv3"][1].show(), "left it out"),
+        (lambda results: results["tiny"].image(11), "its images are 0 to 10"),
+    ],
+)
+def test_what_is_not_there_is_named(folder, ask, sentence):
+    with pytest.raises(UserError, match=sentence):
+        ask(zfpipe.open(folder))
+
+
+def test_a_folder_without_runs_a_stale_file_and_lost_images_are_said(folder, tmp_path):
+    with pytest.raises(UserError, match="There is no run"):
+        zfpipe.open(tmp_path)
+    shutil.copytree(folder / "tiny", tmp_path / "tiny")
+    run = zfpipe.open(tmp_path)["tiny"]
+    assert run.paths is None
+    assert run["conv2"].top()["path"].isna().all()
+    with pytest.raises(UserError, match="packed images of tiny are gone"):
+        run.image(0)
+    topk = tmp_path / "tiny/mine/topk.h5"
+    topk.write_bytes(topk.read_bytes() + b"\0")
+    with pytest.raises(UserError, match="is stale"):
+        run["conv2"][0].show()

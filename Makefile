@@ -4,7 +4,7 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint bench bench-quick clean
 
 demo: .venv/installed
 	$(RUN) snakemake --cores $(CORES)
@@ -22,6 +22,13 @@ lint: .venv/installed
 	$(RUN) snakefmt --check Snakefile workflow
 	$(RUN) lint-imports
 	$(RUN) snakemake --lint
+
+# Measured side by side: zfpipe against what it cannot be faster than, and against captum (docs/performance.md).
+bench: .venv/installed
+	$(RUN) python -m benchmarks
+
+bench-quick: .venv/installed
+	$(RUN) python -m benchmarks --quick
 
 # The stamp is made last, so an install that was cut off is done again.
 .venv/installed: pyproject.toml

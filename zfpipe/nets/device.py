@@ -1,6 +1,8 @@
 """Where a stage computes: CUDA, Apple's MPS or the CPU, and with how many threads."""
 
 import argparse
+import ctypes
+import sys
 
 import torch
 
@@ -25,11 +27,13 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
     Raises UserError for an unknown device or one that this machine does not have.
     """
     require_one_of("device", name, DEVICES)
+    keep_freed_memory()
     if threads is not None:
         if threads < 1:
             raise UserError(f"threads is {threads}; it must be at least 1.")
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if present[device])
@@ -39,3 +43,18 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
     torch.backends.cudnn.benchmark = False  # it may choose another algorithm each time
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed for the next map, where that is the C library.
+
+    Otherwise it gives each large map back to the system, which then hands out new pages one fault at a time: a fifth
+    of a ZFNet's forward pass on two cores. The peak stays what it is.
+    """
+    if sys.platform != "linux":
+        return
+    trim_threshold, mmap_max = -1, -4  # names of mallopt(3)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)

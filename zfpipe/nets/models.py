@@ -69,7 +69,7 @@ class Model:
 
     def normalise(self, images: Tensor) -> Tensor:
         """Turn uint8 images (B, C, H, W) of the input's size into what the network takes."""
-        inputs = (images.to(self.mean.dtype) - self.mean) / self.std
+        inputs = images.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
         return inputs.flip(1) if self.bgr else inputs
 
     def as_seen(self, pixels: np.ndarray) -> np.ndarray:

@@ -6,7 +6,10 @@ Ties: the lower image_index first, then the first position in row-major order. A
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
+
+UNPLACED = -2  # an entry's row while its column holds the number of its map in the batch
 
 
 @dataclass
@@ -32,12 +35,21 @@ class Strongest:
 
     def add(self, maps: Tensor, image_index: np.ndarray) -> None:
         """Take in the maps of some images, (B, C, H, W) or (B, C); `image_index` (B,) says which images they are of."""
-        maps = maps if maps.dim() == 4 else maps[..., None, None]
-        width = maps.shape[3]
-        # max over a dimension returns the first of equal maxima, so the position follows the tie rule.
-        strongest, position = (part.T.cpu().numpy() for part in maps.flatten(2).max(dim=2))  # (C, B)
-        image_index = np.broadcast_to(image_index, strongest.shape)
-        self._keep_best(strongest, image_index, position // width, position % width)
+        self.add_peaks(maps, maps.amax((2, 3)) if maps.dim() == 4 else maps, image_index)
+
+    def add_peaks(self, maps: Tensor, peaks: Tensor, image_index: np.ndarray) -> None:
+        """The same, where the maxima (B, C) of the maps are there already.
+
+        Where a maximum stands is looked up for those alone that enter the k best.
+        """
+        strongest = peaks.T.cpu().numpy()  # (C, B)
+        images = np.broadcast_to(image_index, strongest.shape)
+        number = np.broadcast_to(np.arange(len(image_index), dtype=np.int32), strongest.shape)
+        self._keep_best(strongest, images, np.full(strongest.shape, UNPLACED, np.int32), number)
+        unplaced = self.row == UNPLACED
+        if unplaced.any():
+            channel, image = np.nonzero(unplaced)[0], self.col[unplaced]
+            self.row[unplaced], self.col[unplaced] = _places(maps, channel, image)
 
     def merge(self, other: "Strongest") -> None:
         """Take in the entries of another accumulator, of other images; the order of merging does not count."""
@@ -54,3 +66,12 @@ class Strongest:
         for part, nothing in zip(kept, (0, -1, -1, -1), strict=True):
             part[gone] = nothing
         self.activation, self.image_index, self.row, self.col = kept
+
+
+def _places(maps: Tensor, channel: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of the first position in row-major order where each maps[image, channel] is largest."""
+    at = [torch.from_numpy(index).to(maps.device, torch.long) for index in (image, channel)]
+    maps = maps if maps.dim() == 4 else maps[..., None, None]
+    planes = maps.permute(0, 2, 3, 1)[at[0], :, :, at[1]]  # (E, H, W)
+    position = planes.flatten(1).max(1).indices.cpu().numpy()  # of equal maxima, the first one
+    return position // maps.shape[3], position % maps.shape[3]

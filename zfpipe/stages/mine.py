@@ -4,11 +4,13 @@ One forward pass serves all layers. An image counts once for a unit, with the pl
 """
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 
 import numpy as np
 import torch
 
+from zfpipe.data.batches import ahead
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.sizes import size_name
@@ -17,8 +19,9 @@ from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import Layer, choose, layers
 from zfpipe.nets.models import Model, load_model
+from zfpipe.nets.quick import channels_last, quick
 from zfpipe.nets.strongest import Strongest
-from zfpipe.nets.trace import trace
+from zfpipe.nets.trace import Traced, trace
 from zfpipe.progress import progress
 
 
@@ -49,15 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         available = layers(traced)
         every = [name for name, layer in available.items() if not layer.obstacle]
         chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
-        found = {layer.step: Strongest.empty(layer.channels, arguments.k) for layer in chosen}
-        starts = range(first, last, arguments.batch_size)
-        for start in progress(starts, "mine", "images", last - first, arguments.batch_size):
-            indices = np.arange(start, min(start + arguments.batch_size, last))
-            images = read_batch(model, packed, indices, arguments.batch_size)
-            with torch.inference_mode(), closing(traced.maps(images, found)) as maps:
-                for step, activations in maps:
-                    _refuse_non_finite(activations, step, arguments.model)
-                    found[step].add(activations[: len(indices)], indices)
+        found = look(model, traced, packed, chosen, arguments.k, range(first, last), arguments.batch_size)
         topk = TopK(
             k=arguments.k,
             model_sha256=model.sha256(),
@@ -69,6 +64,27 @@ def run(arguments: argparse.Namespace) -> None:
             layers={layer.name: _as_layer(layer, found[layer.step]) for layer in chosen},
         )
     write_topk(arguments.out, topk)
+
+
+def look(
+    model: Model, traced: Traced, packed: Packed, chosen: list[Layer], k: int, images: range, batch_size: int
+) -> dict[str, Strongest]:
+    """Return the strongest activations, by step, of the chosen layers over `images` (a range of image_index).
+
+    The next batch is read while one is looked at. Raises UserError if activations are not finite.
+    """
+    channels_last(model.network)
+    passes = quick(traced)
+    found = {layer.step: Strongest.empty(layer.channels, k) for layer in chosen}
+    batches = ahead(read_batches(model, packed, images, batch_size))
+    for indices, pixels in progress(batches, "mine", "images", len(images), batch_size):
+        with torch.inference_mode(), closing(passes.maps(model.normalise(pixels), found)) as maps:
+            for step, activations in maps:
+                activations = activations[: len(indices)]
+                peaks = activations.amax((2, 3)) if activations.dim() == 4 else activations
+                _refuse_non_finite(peaks, step)
+                found[step].add_peaks(activations, peaks, indices)
+    return found
 
 
 def shard_range(images: int, shard: int, of: int) -> tuple[int, int]:
@@ -98,20 +114,25 @@ def require_size(model: Model, packed: Packed, path: str) -> None:
         )
 
 
-def read_batch(model: Model, packed: Packed, indices: np.ndarray, batch_size: int) -> torch.Tensor:
-    """Return images, centre-cropped and normalised, (batch_size, C, H, W); a short batch is filled up with zeros.
+def read_batches(
+    model: Model, packed: Packed, images: range, batch_size: int
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    """Yield the image_index of each batch, and its images, centre-cropped, (batch_size, C, H, W) uint8.
 
-    Always the same shape, since kernels may round differently for another.
+    A short batch is filled up with zeros: always the same shape, since kernels may round differently for another.
     """
-    pixels = centre_crop(packed.read(int(indices[0]), int(indices[-1]) + 1), model.input_size)
-    batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
-    batch[: len(pixels)] = pixels
-    return model.normalise(torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2))
+    for start in images[::batch_size]:
+        indices = np.arange(start, min(start + batch_size, images.stop))
+        pixels = centre_crop(packed.read(int(indices[0]), int(indices[-1]) + 1), model.input_size)
+        batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
+        batch[: len(pixels)] = pixels
+        yield indices, torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2)
 
 
-def _refuse_non_finite(activations: torch.Tensor, step: str, path: str) -> None:
-    if not torch.isfinite(activations.sum()):
-        raise UserError(f"{path}: the activations of {step} are not finite; the training has diverged.")
+def _refuse_non_finite(peaks: torch.Tensor, step: str) -> None:
+    """The largest value of a map is not finite where any of its values is NaN or too large."""
+    if not torch.isfinite(peaks).all():
+        raise UserError(f"The activations of {step} are not finite; the training has diverged.")
 
 
 def _as_layer(layer: Layer, found: Strongest) -> LayerTopK:

@@ -1,0 +1,62 @@
+"""Mining against the fastest bare forward pass: it cannot be faster than that, and should hardly be slower."""
+
+from pathlib import Path
+
+import torch
+
+from benchmarks.material import model, packed_file
+from benchmarks.table import Row
+from benchmarks.timing import fastest, side_by_side
+from zfpipe.data.packed import open_packed
+from zfpipe.nets.layers import layers
+from zfpipe.nets.trace import trace
+from zfpipe.stages.mine import look
+
+NETWORKS = ("zfnet", "torchvision:alexnet", "torchvision:resnet18")
+LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
+BATCH, BARS = 32, (0.95,)
+
+
+def measure(folder: Path, quick: bool) -> list[Row]:
+    """Return a row for each network: images/s of mining all layers, reading included, over the bare forward pass."""
+    count = 64 if quick else 192
+    path = packed_file(folder / "mining.h5", count)
+    return [_network(name, path, count, quick) for name in NETWORKS[: 1 if quick else None]]
+
+
+def _network(name: str, path: Path, count: int, quick: bool) -> Row:
+    mined, bare = model(name), model(name).network
+    traced = trace(mined.network, mined.input_size)
+    chosen = [layer for layer in layers(traced).values() if not layer.obstacle]
+    passes = {
+        f"{layout}, batch {size}": _bare(bare, layout, size)
+        for layout in LAYOUTS
+        for size in ((32,) if quick else (16, 32, 64))
+    }
+    best = fastest(passes)
+    size = int(best.split()[-1])
+
+    def stage():
+        with open_packed(path) as packed:
+            look(mined, traced, packed, chosen, 9, range(count), BATCH)
+
+    def limit():
+        for _ in range(count // size):
+            passes[best]()
+
+    spent = side_by_side({"stage": stage, "limit": limit}, 2 if quick else 5)
+    detail = f"{count} images, {len(chosen)} layers; bare forward: {best}"
+    return Row.over(
+        f"mining, {name.partition(':')[2] or name}", "images/s", count, spent["stage"], spent["limit"], 0.95, detail
+    )
+
+
+def _bare(network, layout: str, size: int):
+    images = torch.randn(size, 3, 224, 224).contiguous(memory_format=LAYOUTS[layout])
+
+    def run():
+        network.to(memory_format=LAYOUTS[layout])
+        with torch.inference_mode():
+            network(images)
+
+    return run

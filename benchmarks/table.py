@@ -1,0 +1,56 @@
+"""The one table that all measurements go into, as CSV and Markdown."""
+
+import csv
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from benchmarks.timing import Spent, machine
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question: what zfpipe does, what it is held against (`limit`), and how the two compare (`bar`: to reach)."""
+
+    what: str
+    unit: str
+    zfpipe: str
+    against: str
+    ratio: str
+    ratio_cpu: str
+    bar: str
+    detail: str
+
+    @classmethod
+    def over(cls, what: str, unit: str, count: float, stage: Spent, other: Spent, bar: float, detail: str) -> "Row":
+        """A rate over that of the same work done otherwise: by wall clock, and by CPU time, less disturbed by others."""
+        rates = (f"{count / spent.wall:.4g}" for spent in (stage, other))
+        return cls(
+            what, unit, *rates, f"{other.wall / stage.wall:.2f}", f"{other.cpu / stage.cpu:.2f}", f">= {bar:g}", detail
+        )
+
+    @classmethod
+    def under(cls, what: str, unit: str, found: float, bar: float, detail: str) -> "Row":
+        """A figure that should stay below a bar."""
+        return cls(what, unit, f"{found:.3g}", "", "", "", f"< {bar:g}", detail)
+
+
+NAMES = [field.name for field in fields(Row)]
+HEADINGS = ("what", "unit", "zfpipe", "against", "ratio", "ratio of CPU time", "to reach", "measured")
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return the table, and under it the machine."""
+    lines = [HEADINGS, ["---"] * len(NAMES), *map(astuple, rows)]
+    facts = ", ".join(f"{name} {value}" for name, value in machine().items())
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\nMachine: {facts}.\n"
+
+
+def write(folder: Path, rows: list[Row]) -> None:
+    """Write table.csv (each row with the machine) and table.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = machine()
+    with open(folder / "table.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*NAMES, *facts])
+        writer.writerows([*astuple(row), *facts.values()] for row in rows)
+    (folder / "table.md").write_text(markdown(rows))

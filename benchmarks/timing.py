@@ -1,0 +1,63 @@
+"""Timing side by side: every round runs each candidate once, in turn, so that a noisy minute meets all alike."""
+
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Medians over the rounds, in seconds: by the clock on the wall, and of all cores that this process used."""
+
+    wall: float
+    cpu: float
+
+
+def side_by_side(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
+    """Run each candidate once without a clock, then all of them in turn `rounds` times."""
+    for run in candidates.values():
+        run()
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, run in candidates.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: Spent(*map(statistics.median, zip(*both, strict=True))) for name, both in taken.items()}
+
+
+def fastest(candidates: dict[str, Callable[[], object]], rounds: int = 2) -> str:
+    """Return the name of the candidate with the least CPU time: the best layout or batch size."""
+    spent = side_by_side(candidates, rounds)
+    return min(spent, key=lambda name: spent[name].cpu)
+
+
+def machine() -> dict[str, str]:
+    """Return what a figure depends on: processor, cores, threads, versions."""
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("torch", "torchvision", "captum", "h5py", "numpy")},
+    }
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -14,6 +14,7 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/mine.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/paper.smk"
 
 
 # Seconds each: on a cluster they run where snakemake does.
@@ -46,3 +47,8 @@ rule all:
         ],
         [figure for run in RUNS for figure in besides(run)],
         [view for run in RUNS for view in views(run)],
+        [
+            f"results/{run}/occlude/{image}.png"
+            for run in RUNS
+            for image in RUNS[run]["occlude"]["images"]
+        ],

@@ -6,17 +6,17 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
+from zfpipe.experiment_images import check_images
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
-from zfpipe.schema import checked, over
+from zfpipe.schema import checked, existing, one_of, over
 
-SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view")
-SHIPPED = "photographs:"
+SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
         if other is None:
             continue
         at = f"runs.{name}: figure.beside"
-        _one_of(at, other, [run for run in known if run != name])
+        one_of(at, other, [run for run in known if run != name])
         if other not in runs:
             raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
         for layer in run["layers"]:
@@ -73,20 +73,20 @@ def _names(top: dict[str, Any]) -> list[str]:
         return list(top["runs"])
     names = dict.fromkeys([only] if isinstance(only, str) else only)
     for name in names:
-        _one_of("only", name, top["runs"])
+        one_of("only", name, top["runs"])
     return list(names)
 
 
 def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     at = f"runs.{name}"
     run = copy.deepcopy(top["runs"][name])
-    _one_of(f"{at}.dataset", run["dataset"], top["datasets"])
+    one_of(f"{at}.dataset", run["dataset"], top["datasets"])
     for section in SECTIONS:
         run[section] = over(top[section], own.get(section, {}))
     _check_model(at, run, own.get("train", {}))
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
     run["layers"] = _layers(at, run)
-    _check_view(at, run)
+    check_images(at, run, lambda: _known_layers(at, run))
     return run
 
 
@@ -100,7 +100,7 @@ def _check_model(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> 
         with _said_of(at):
             run["preprocess"] = entry_settings(model["name"], weights) | run.get("preprocess", {})
     elif weights not in (None, "random"):
-        model["weights"] = _existing(f"{at}.model.weights", weights, "file")
+        model["weights"] = existing(f"{at}.model.weights", weights, "file")
     if "preprocess" in run:
         _check_preprocess(at, run, own_training)
     model.setdefault("input_size", DEFAULT_SIZE.get(model["name"], 224))
@@ -152,7 +152,7 @@ def _layers(at: str, run: dict[str, Any]) -> list[str]:
     if run["layers"] == "all":
         return known
     for name in run["layers"]:
-        _one_of(f"{at}.layers", name, known)
+        one_of(f"{at}.layers", name, known)
     return [name for name in known if name in run["layers"]]
 
 
@@ -185,19 +185,6 @@ def _traced_layers(spec: str) -> tuple[str, ...]:
     return tuple(name for name, layer in found.items() if not layer.obstacle)
 
 
-def _check_view(at: str, run: dict[str, Any]) -> None:
-    view = run["view"]
-    for name in view["layers"] or ():
-        _one_of(f"{at}: view.layers", name, _known_layers(at, run))
-    for name, image in view["images"].items():
-        if image.startswith(SHIPPED):
-            from zfpipe.data.photographs import PHOTOGRAPHS  # here, since most configs do without
-
-            _one_of(f"{at}: view.images.{name}", image, [SHIPPED + shipped for shipped in PHOTOGRAPHS])
-        else:
-            view["images"][name] = _existing(f"{at}: view.images.{name}", image, "file")
-
-
 def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     at = f"datasets.{name}"
     dataset = copy.deepcopy(top["datasets"][name])
@@ -207,7 +194,7 @@ def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, A
 
         for key in ("severity", "leave_out"):
             for finding in dataset["check"][key]:
-                _one_of(f"{at}: check.{key}", finding, FINDINGS)
+                one_of(f"{at}: check.{key}", finding, FINDINGS)
     _check_source(at, dataset)
     return dataset
 
@@ -225,14 +212,14 @@ def _check_source(at: str, dataset: dict[str, Any]) -> None:
     if source == "csv":
         if "file" not in dataset:
             raise UserError(f"config: {at} has source csv and no `file`; name the table with path,label[,split].")
-        dataset["file"] = _existing(f"{at}.file", dataset["file"], "file")
+        dataset["file"] = existing(f"{at}.file", dataset["file"], "file")
         dataset.setdefault("root", os.path.dirname(dataset["file"]) or ".")
     if "root" not in dataset:
         raise UserError(f"config: {at} has source {source} and no `root`; name the folder with the images.")
     if dataset["download"] and source not in ("folder", "csv"):
         dataset["root"] = os.path.expanduser(dataset["root"])
     else:
-        dataset["root"] = _existing(f"{at}.root", dataset["root"], "folder")
+        dataset["root"] = existing(f"{at}.root", dataset["root"], "folder")
     if source not in ("folder", "csv"):
         from zfpipe.data.published import variant_of  # here, since most configs do without
 
@@ -241,7 +228,7 @@ def _check_source(at: str, dataset: dict[str, Any]) -> None:
         except UserError as error:
             raise UserError(f"config: {at}: {error}") from error
     if "exclude" in dataset:
-        dataset["exclude"] = _existing(f"{at}.exclude", dataset["exclude"], "file")
+        dataset["exclude"] = existing(f"{at}.exclude", dataset["exclude"], "file")
         if os.path.relpath(dataset["exclude"]).split(os.sep)[0] == "results":
             raise UserError(
                 f"config: {at}.exclude is {dataset['exclude']!r}, which a run writes anew; copy it beside your config, "
@@ -249,20 +236,11 @@ def _check_source(at: str, dataset: dict[str, Any]) -> None:
             )
 
 
-def _existing(at: str, path: str, kind: str) -> str:
-    """Return the path, `~` spelled out. Raises UserError if it is not there."""
-    found = os.path.expanduser(path)
-    if not (os.path.isdir(found) if kind == "folder" else os.path.isfile(found)):
-        here = "" if os.path.isabs(found) else f" (looked for in {os.getcwd()})"
-        raise UserError(f"config: {at} is {path!r}, and there is no such {kind}{here}.")
-    return found
-
-
 def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[str, Any]) -> None:
     """A run's own settings by layer have to be of its layers; the top level's, of a layer of some run."""
     for name, run in runs.items():
         for key, layer in _layer_keys(config["runs"][name]):
-            _one_of(f"runs.{name}.{key}", layer, run["layers"])
+            one_of(f"runs.{name}.{key}", layer, run["layers"])
     everywhere: list[str] = []
     for name, run in top["runs"].items():
         layers = runs[name]["layers"] if name in runs else run["layers"]
@@ -270,7 +248,7 @@ def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[st
             return
         everywhere += layers
     for key, layer in _layer_keys(config):
-        _one_of(key, layer, dict.fromkeys(everywhere))
+        one_of(key, layer, dict.fromkeys(everywhere))
 
 
 def _layer_keys(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -278,9 +256,3 @@ def _layer_keys(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for layer in settings.get(section, {}).get(key, {}):
             if (key, layer) != ("count", "default"):
                 yield f"{section}.{key}", layer
-
-
-def _one_of(at: str, word: str, legal: Iterable[str]) -> None:
-    legal = list(legal)
-    if word not in legal:
-        raise UserError(f"config: {at} names {word!r}{nearest(word, legal)}; it can be: {', '.join(legal)}.")

@@ -3,7 +3,9 @@
 import copy
 import functools
 import math
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,19 @@ def _listed(value: Any) -> list[Any]:
 def _shown(value: Any, most: int = 60) -> str:
     text = "empty" if value is None else repr(value)
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def existing(at: str, path: str, kind: str) -> str:
+    """Return the path, `~` spelled out. Raises UserError if it is not there."""
+    found = os.path.expanduser(path)
+    if not (os.path.isdir(found) if kind == "folder" else os.path.isfile(found)):
+        here = "" if os.path.isabs(found) else f" (looked for in {os.getcwd()})"
+        raise UserError(f"config: {at} is {path!r}, and there is no such {kind}{here}.")
+    return found
+
+
+def one_of(at: str, word: str, legal: Iterable[str]) -> None:
+    """Raise UserError unless `word`, which the config names `at` a place, is one of `legal`."""
+    legal = list(legal)
+    if word not in legal:
+        raise UserError(f"config: {at} names {word!r}{nearest(word, legal)}; it can be: {', '.join(legal)}.")

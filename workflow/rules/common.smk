@@ -202,14 +202,19 @@ def shown_units(wildcards):
     return flags(figure | {"count": count}, "count", "select", "seed")
 
 
-def view_image(wildcards):
-    return run_of(wildcards)["view"]["images"][wildcards.image]
+def named_image(section):
+    """Parameter: the image that a section of a run names."""
+    return lambda wildcards: run_of(wildcards)[section]["images"][wildcards.image]
 
 
-def view_file(wildcards):
-    """Input function: the image, unless it is one that ships."""
-    image = view_image(wildcards)
-    return [] if image.startswith("photographs:") else image
+def named_file(section):
+    """Input function: the same, unless it is one that ships."""
+
+    def file(wildcards):
+        image = named_image(section)(wildcards)
+        return [] if image.startswith("photographs:") else image
+
+    return file
 
 
 def besides(run):

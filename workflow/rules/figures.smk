@@ -60,7 +60,7 @@ rule beside:
 rule view:
     input:
         model="results/{run}/train/model.pt",
-        image=view_file,
+        image=named_file("view"),
     output:
         report(
             "results/{run}/view/{image}/{layer}.png",
@@ -73,7 +73,7 @@ rule view:
     conda:
         "../envs/zfpipe.yaml"
     params:
-        image=view_image,
+        image=named_image("view"),
         settings=lambda wildcards: flags(
             run_of(wildcards)["view"], "count", "quantile", "dpi"
         ),

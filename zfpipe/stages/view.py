@@ -9,9 +9,8 @@ import argparse
 import numpy as np
 import torch
 
-from zfpipe.data.channels import read_file, shown, shown_channels
-from zfpipe.data.decode import centre_crop
-from zfpipe.data.photographs import PHOTOGRAPHS, locate
+from zfpipe.data.channels import shown, shown_channels
+from zfpipe.data.one_image import name_of, read_one
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.nets import deconvnet
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -21,8 +20,6 @@ from zfpipe.nets.strongest import Strongest
 from zfpipe.nets.trace import Traced, trace
 from zfpipe.pictures.views import draw_view
 from zfpipe.progress import say
-
-SHIPPED = "photographs:"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,15 +50,14 @@ def run(arguments: argparse.Namespace) -> None:
     require_one_of("reconstruct.collide", arguments.collide, deconvnet.COLLIDE)
     device = prepare_device(arguments.device, arguments.threads)
     model = load_model(arguments.model).to(device)
-    pixels = read_file(_image_path(arguments.image), model.packed_size, model.channels)
-    image = centre_crop(pixels, model.input_size)  # (H, W, C)
+    image = read_one(arguments.image, model.packed_size, model.input_size, model.channels)  # (H, W, C)
     channels = shown_channels(arguments.channels, model.channels)
     traced = trace(model.network, image.shape[:2], model.channels)
     (layer,) = choose(layers(traced), [arguments.layer])
     projections, labels = project_strongest(model, traced, layer, image, arguments.count, arguments.collide)
     if not labels:
         raise UserError(f"{arguments.image} excites no unit of {layer.name}; there is nothing to project.")
-    title = arguments.title or arguments.image.rsplit("/", 1)[-1].removeprefix(SHIPPED)
+    title = arguments.title or name_of(arguments.image)
     projections = [shown(projection, channels) for projection in projections]
     draw_view(
         arguments.out, shown(image, channels), projections, labels, layer.name, title, arguments.quantile, arguments.dpi
@@ -97,11 +93,3 @@ def _box(layer: Layer, row: int, col: int) -> tuple[int, int, int, int]:
     rows, cols = layer.field.axes
     top, left = int(rows.box_start(row)), int(cols.box_start(col))
     return top, left, top + rows.box_size, left + cols.box_size
-
-
-def _image_path(image: str) -> str:
-    if not image.startswith(SHIPPED):
-        return image
-    name = image.removeprefix(SHIPPED)
-    require_one_of("view image", name, PHOTOGRAPHS)
-    return str(locate(name))

@@ -1,0 +1,27 @@
+"""The paper's further experiments, each switched on by its section of the config."""
+
+import pandas as pd
+
+
+def test_an_image_to_occlude_is_occluded_and_nothing_else_is_made_again(place):
+    place.set(occlude={"images": {"cat": "photographs:chelsea"}, "labels": {"cat": "chelsea"}, "stride": 8})
+    assert place.would_run() == {"occlude": 1}
+    place.make()
+    table = pd.read_csv(place / "results/tiny/occlude/cat.csv")
+    assert len(table) == 1 + 7 * 7  # 0, 8, ... 40 and the border at 56 - 11
+    assert (place / "results/tiny/occlude/cat.png").stat().st_size > 10_000
+    place.set(occlude={"images": {"cat": "photographs:chelsea"}, "square": 20})
+    assert place.would_run() == {"occlude": 1}
+
+
+def test_what_is_not_there_to_occlude_is_one_sentence(place):
+    for section, sentence in (
+        ({"images": {"cat": "cat.png"}}, "occlude.images.cat is 'cat.png', and there is no such file"),
+        ({"layer": "conv4"}, "occlude.layer names 'conv4' (did you mean 'conv3'?)"),
+        ({"labels": {"cat": "chelsea"}}, "occlude.labels names 'cat'"),
+        ({"sqare": 3}, "did you mean 'square'?"),
+    ):
+        place.config["occlude"] = section
+        said = place.make(status=1)
+        assert sentence in said
+        assert "Traceback" not in said

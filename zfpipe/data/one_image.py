@@ -1,0 +1,32 @@
+"""One image that a user names: a file, or one of the photographs that ship."""
+
+import numpy as np
+
+from zfpipe.data.channels import read_file
+from zfpipe.data.decode import centre_crop
+from zfpipe.data.photographs import PHOTOGRAPHS, locate
+from zfpipe.data.sizes import Size
+from zfpipe.errors import require_one_of
+
+SHIPPED = "photographs:"
+
+
+def read_one(image: str, packed_size: Size, input_size: Size, channels: int) -> np.ndarray:
+    """Return an image as a network sees it, (H, W, channels) uint8: resized as packed images are, its centre cut out.
+
+    `image` is a file, or photographs:NAME. Raises UserError if it is not there or no image.
+    """
+    return centre_crop(read_file(_path(image), packed_size, channels), input_size)
+
+
+def name_of(image: str) -> str:
+    """Return what to call an image: the file's name, or the photograph's."""
+    return image.rsplit("/", 1)[-1].removeprefix(SHIPPED)
+
+
+def _path(image: str) -> str:
+    if not image.startswith(SHIPPED):
+        return image
+    name = image.removeprefix(SHIPPED)
+    require_one_of("the photograph", name, PHOTOGRAPHS)
+    return str(locate(name))

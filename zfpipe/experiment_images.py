@@ -1,0 +1,37 @@
+"""The single images that a config names, for view and the paper's experiments: are they and their layers there."""
+
+from collections.abc import Callable
+from typing import Any
+
+from zfpipe.schema import existing, one_of
+
+SHIPPED = "photographs:"
+
+
+def check_images(at: str, run: dict[str, Any], known_layers: Callable[[], list[str]]) -> None:
+    """Check the sections of a run that look at single images; paths get `~` spelled out.
+
+    Raises UserError that names the key, the value and what would be right.
+    """
+    view, occlude = run["view"], run["occlude"]
+    for name in view["layers"] or ():
+        one_of(f"{at}: view.layers", name, known_layers())
+    if occlude["layer"] is None:
+        occlude["layer"] = run["layers"][-1]
+    else:
+        one_of(f"{at}: occlude.layer", occlude["layer"], run["layers"])
+    for name in occlude["labels"]:
+        one_of(f"{at}: occlude.labels", name, occlude["images"])
+    for section in ("view", "occlude"):
+        images = run[section]["images"]
+        for name, image in images.items():
+            images[name] = _there(f"{at}: {section}.images.{name}", image)
+
+
+def _there(at: str, image: str) -> str:
+    if not image.startswith(SHIPPED):
+        return existing(at, image, "file")
+    from zfpipe.data.photographs import PHOTOGRAPHS  # here, since most configs do without
+
+    one_of(at, image, [SHIPPED + shipped for shipped in PHOTOGRAPHS])
+    return image

@@ -1,10 +1,12 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both make .venv first.
 PYTHON ?= python3
+KILLS  ?= 300
+SEED   ?= 1
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-slow lint bench bench-quick clean
+.PHONY: demo test test-slow faults lint bench bench-quick clean
 
 demo: .venv/installed
 	$(RUN) snakemake --cores $(CORES)
@@ -15,6 +17,10 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(RUN) pytest -m slow
+
+# Hundreds of kills, and what differs afterwards (docs/reliability.md): make faults KILLS=600 SEED=2
+faults: .venv/installed
+	$(RUN) python tests/faults/campaign.py --kills $(KILLS) --seed $(SEED)
 
 lint: .venv/installed
 	$(RUN) ruff check .

@@ -1,0 +1,50 @@
+"""The long set of kills, `make faults KILLS=300 SEED=1`: most of single jobs, some of the whole workflow."""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kills import Kill, StageKills, summary
+from runner import Runner, why_not
+from small_run import STAGES
+from workflow_kills import VICTIMS, WorkflowKills
+
+OF_WORKFLOW = 15  # one kill in so many is of the whole workflow: Snakemake, its jobs, their shells
+
+
+def main() -> int:
+    """Kill, rerun, compare; print a table for each part. The status is 1 if any result differed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if why_not():
+        print(f"No fault was made: {why_not()}.")
+        return 2
+    began, whole = time.monotonic(), arguments.kills // OF_WORKFLOW
+    with tempfile.TemporaryDirectory() as folder:
+        with Runner(Path(folder) / "runner") as runner:
+            kills = StageKills(runner, Path(folder) / "stages").rounds(arguments.kills - whole, arguments.seed)
+        print(summary(kills, f"\nSingle jobs (seed {arguments.seed})"), flush=True)
+        others = of_workflow(Path(folder) / "workflow", whole, arguments.seed) if whole else []
+    print(summary(others, "\nThe whole workflow"))
+    every = kills + others
+    wrong = sum(bool(kill.differences) for kill in every)
+    died = sum(kill.died for kill in every)
+    print(f"\n{died} kills, {wrong} with a difference, {time.monotonic() - began:.0f} s")
+    return int(wrong > 0)
+
+
+def of_workflow(folder: Path, count: int, seed: int) -> list[Kill]:
+    """Kill each victim in each stage in turn, until there are `count` kills."""
+    random_, workflow = random.Random(seed), WorkflowKills(folder)
+    turns = [(stage, victim) for victim in VICTIMS for stage in STAGES]
+    random_.shuffle(turns)
+    return [workflow.kill(*turns[number % len(turns)], random_) for number in range(count)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""One process that jobs are forked from, for all tests with faults."""
+
+import pytest
+from runner import Runner, why_not
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory):
+    if why_not():
+        pytest.skip(f"NO FAULTS ARE MADE: {why_not()}")
+    with Runner(tmp_path_factory.mktemp("runner")) as runner:
+        yield runner

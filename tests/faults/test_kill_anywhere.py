@@ -1,0 +1,24 @@
+"""kill -9 anywhere: of a stage at any moment and any file operation, and of everything; the rerun's results are those
+of an unbroken run. The quick set of `make faults`."""
+
+import random
+
+from kills import StageKills, summary
+from small_run import STAGES, prepare
+from workflow_kills import killed
+
+KILLS = 28
+KEPT, REPORT = "results/data/small/log/check-report.html", "results/data/small/check/report.html"
+
+
+def test_whatever_is_killed_the_same_command_ends_with_the_results_of_an_unbroken_run(runner, tmp_path, capsys):
+    stages = StageKills(runner, tmp_path / "stages")
+    kills = stages.rounds(KILLS, seed=0)
+    prepare(tmp_path / "workflow")
+    right = stages.right | {REPORT: stages.right[KEPT]}  # the rule check copies it
+    whole = [killed(tmp_path / "workflow", right, "mine", "both", random.Random(0))]
+    with capsys.disabled():
+        print(summary(kills + whole, "\nKills of single jobs, and one of the whole workflow"))
+    assert {kill.stage for kill in kills} == set(STAGES)
+    assert sum(kill.died for kill in kills) > KILLS / 2
+    assert [kill for kill in kills + whole if kill.differences] == []

@@ -48,6 +48,11 @@ rule all:
         [figure for run in RUNS for figure in besides(run)],
         [view for run in RUNS for view in views(run)],
         [
+            f"results/{run}/evaluate/evaluate.csv"
+            for run in RUNS
+            if RUNS[run]["evaluate"]["enabled"]
+        ],
+        [
             f"results/{run}/occlude/{image}.png"
             for run in RUNS
             for image in RUNS[run]["occlude"]["images"]

@@ -16,7 +16,7 @@ from zfpipe.experiment_images import check_images
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
-SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude")
+SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude", "evaluate")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     runs = {name: _run(name, top, config["runs"][name]) for name in _names(top)}
     _check_layer_keys(top, config, runs)
     _check_beside(runs, top["runs"])
+    _check_together(runs, top["runs"])
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {"device": top["device"], "datasets": datasets, "runs": runs}
@@ -65,6 +66,17 @@ def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
                     f"config: {at} names {other!r}, which has no layer {layer!r}; both runs need the same layers, and "
                     f"it has {', '.join(runs[other]['layers'])}."
                 )
+
+
+def _check_together(runs: dict[str, Any], known: dict[str, Any]) -> None:
+    """See that the runs of an ensemble are made too, and of one data set."""
+    for name, run in runs.items():
+        for other in run["evaluate"]["with"]:
+            at = f"runs.{name}: evaluate.with"
+            alike = [run for run in known if run != name and known[run]["dataset"] == known[name]["dataset"]]
+            one_of(at, other, alike)
+            if other not in runs:
+                raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
 
 
 def _names(top: dict[str, Any]) -> list[str]:

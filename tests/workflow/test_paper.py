@@ -1,6 +1,7 @@
 """The paper's further experiments, each switched on by its section of the config."""
 
 import pandas as pd
+import pytest
 
 
 def test_an_image_to_occlude_is_occluded_and_nothing_else_is_made_again(place):
@@ -25,3 +26,15 @@ def test_what_is_not_there_to_occlude_is_one_sentence(place):
         said = place.make(status=1)
         assert sentence in said
         assert "Traceback" not in said
+
+
+def test_two_runs_are_evaluated_together(place):
+    place.config["runs"]["twin"] = place.config["runs"]["tiny"] | {"train": {"seed": 1}, "layers": ["conv1"]}
+    place.config["runs"]["tiny"]["evaluate"] = {"enabled": True, "with": ["twin"]}
+    place.make("results/tiny/evaluate/evaluate.csv")
+    table = pd.read_csv(place / "results/tiny/evaluate/evaluate.csv")
+    assert table.networks.tolist() == ["tiny", "tiny", "twin", "twin", "tiny + twin", "tiny + twin"]
+    metrics = pd.read_csv(place / "results/tiny/train/metrics.csv")
+    assert table.top1[0] == pytest.approx(metrics.val_top1.iloc[-1], abs=1e-6)
+    place.config["runs"]["tiny"]["evaluate"] = {"with": ["twins"]}
+    assert "evaluate.with names 'twins' (did you mean 'twin'?)" in place.make(status=1)

@@ -136,11 +136,20 @@ def check_policy(wildcards):
     return flags(policy, "severity", "leave_out", "threshold")
 
 
+def packed_file(run, split):
+    """The packed file of a run's split."""
+    size = size_name(packed_size(RUNS[run]))
+    return f"results/data/{RUNS[run]['dataset']}/pack/{size}/{split}.h5"
+
+
 def packed(split):
-    """Input function: the packed file of a run's split."""
-    return lambda wildcards: (
-        f"results/data/{run_of(wildcards)['dataset']}/pack/{size_name(packed_size(run_of(wildcards)))}/{split}.h5"
-    )
+    """Input function: the same, for the run of a rule's wildcards."""
+    return lambda wildcards: packed_file(wildcards.run, split)
+
+
+def together(wildcards):
+    """A run and those whose probabilities are averaged with its own."""
+    return [wildcards.run, *run_of(wildcards)["evaluate"]["with"]]
 
 
 def packed_train(wildcards):

@@ -41,3 +41,39 @@ rule occlude:
         "zfpipe occlude --model {input.model:q} --image {params.image:q} --title {wildcards.image} {params.label} "
         "--reconstruction {input.reconstruction:q} {params.settings} --device {params.device} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule evaluate:
+    input:
+        models=lambda wildcards: [
+            f"results/{run}/train/model.pt" for run in together(wildcards)
+        ],
+        vals=lambda wildcards: [packed_file(run, "val") for run in together(wildcards)],
+    output:
+        table="results/{run}/evaluate/evaluate.csv",
+        confusion="results/{run}/evaluate/confusion.csv",
+        figure=report(
+            "results/{run}/evaluate/confusion.png",
+            caption="../report/evaluate.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "confusion"},
+        ),
+    log:
+        "results/{run}/log/evaluate.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    threads: 4
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(240),
+    params:
+        names=together,
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["evaluate"], "batch_size", "dpi"
+        ),
+        device=EXPERIMENT["device"],
+        code=code("evaluate"),
+    shell:
+        "zfpipe evaluate --model {input.models:q} --val {input.vals:q} --name {params.names:q} {params.settings} "
+        "--device {params.device} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
+        "--out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"

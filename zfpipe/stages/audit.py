@@ -14,18 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.page import render, thumbnail
 from zfpipe.data.suspects import TEMPLATE, Audited, audit_labels, labels_for
 from zfpipe.errors import UserError
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
-from zfpipe.nets.models import Model, load_model
-from zfpipe.progress import progress, say
+from zfpipe.nets.evaluation import probabilities, require_fit
+from zfpipe.nets.models import load_model
+from zfpipe.progress import say
 
 COLUMNS = ["split", "image_index", "path", "class", "suggested", "self_confidence", "margin", "suspect"]
 MOST_SHOWN = 120  # suspects of a split on the page
@@ -55,9 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
     for path in (arguments.train, arguments.val):
         if path:
             with open_packed(path) as packed:
-                _require_fit(model, packed, path)
+                require_fit(model, packed, path)
                 labels = labels_for(packed.labels, packed.classes, model.classes)
-                audited = audit_labels(labels, probabilities(model, packed, arguments.batch_size))
+                audited = audit_labels(labels, probabilities(model, packed, arguments.batch_size, what="audit"))
                 rows += list(_rows(packed, model.classes, labels, audited))
                 sections.append(_section(packed, model.classes, labels, audited))
     suspects = [row for row in rows if row[-1] == "yes"]
@@ -68,29 +67,6 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(arguments.out_html, render(TEMPLATE, sections=sections, most_shown=MOST_SHOWN))
     counts = ", ".join(f"{s['suspects']} of {s['images']} {s['split']} labels" for s in sections)
     say(f"audit: suspect are {counts}; {arguments.out_html}")
-
-
-def probabilities(model: Model, packed: Packed, batch_size: int) -> np.ndarray:
-    """Return the network's probabilities for the centre crops, (N, classes) float32."""
-    found = np.empty((len(packed), len(model.classes)), np.float32)
-    starts = range(0, len(packed), batch_size)
-    for start in progress(starts, f"audit {packed.split}", "images", len(packed), batch_size):
-        pixels = np.ascontiguousarray(centre_crop(packed.read(start, start + batch_size), model.input_size))
-        images = torch.from_numpy(pixels).to(model.mean.device).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            logits = model.network(model.normalise(images))
-        found[start : start + batch_size] = logits.softmax(1).cpu().numpy()
-    if not np.isfinite(found).all():
-        raise UserError("The network's outputs are not finite; the training has diverged.")
-    return found
-
-
-def _require_fit(model: Model, packed: Packed, path: str) -> None:
-    if packed.size != model.packed_size or packed.channels != model.channels:
-        raise UserError(
-            f"{path} holds images of {packed.size} px and {packed.channels} channels, and the model was made for "
-            f"{model.packed_size} px and {model.channels}; pack them as the training's were."
-        )
 
 
 def _rows(packed: Packed, names: list[str], labels: np.ndarray, audited: Audited) -> Iterator[list]:

@@ -1,0 +1,42 @@
+"""A confusion matrix as a picture: a row a true class, a column a class that the network chose."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from zfpipe.files.whole import whole_file
+from zfpipe.pictures.pages import STYLE
+
+MOST_NAMED = 60  # more names than this cannot be read
+
+
+def draw_confusion(path: str | Path, counts: np.ndarray, classes: list[str], title: str, dpi: int = 150) -> None:
+    """Draw counts (C, C) int, true classes down, as shares of each true class; the same counts give the same bytes."""
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    named = len(classes) <= MOST_NAMED
+    side = min(9.0, max(3.2, 0.16 * len(classes) + 2.2)) if named else 7.0
+    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+        figure = Figure(figsize=(side + 0.9, side), layout="constrained")
+        axes = figure.subplots()
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        bar = figure.colorbar(drawn, ax=axes, shrink=0.8, label="share of the true class")
+        bar.outline.set_visible(False)
+        axes.set(title=title, xlabel="chosen by the network", ylabel="true class")
+        if named:
+            places = range(len(classes))
+            axes.set_xticks(places, classes, rotation=90)
+            axes.set_yticks(places, classes)
+        if len(classes) <= 12:
+            _write_counts(axes, counts, shares)
+        with whole_file(path) as aside:
+            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def _write_counts(axes, counts: np.ndarray, shares: np.ndarray) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.5 else "#222222"
+            axes.text(column, row, str(count), ha="center", va="center", size=6, color=colour)

@@ -6,7 +6,7 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-slow faults lint bench bench-quick clean
+.PHONY: demo test test-slow test-slurm faults lint bench bench-quick clean
 
 demo: .venv/installed
 	$(RUN) snakemake --cores $(CORES)
@@ -21,6 +21,11 @@ test-slow: .venv/installed
 # Hundreds of kills, and what differs afterwards (docs/reliability.md): make faults KILLS=600 SEED=2
 faults: .venv/installed
 	$(RUN) python tests/faults/campaign.py --kills $(KILLS) --seed $(SEED)
+
+# The workflow on a real Slurm of one node, which the test starts and stops; it needs root, and says so where it cannot.
+test-slurm: .venv/installed
+	tests/slurm/install
+	$(RUN) pytest -m slurm tests/slurm
 
 lint: .venv/installed
 	$(RUN) ruff check .
@@ -40,7 +45,7 @@ bench-quick: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zfpipe needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[test,slurm]"
 	touch $@
 
 clean:

@@ -20,7 +20,7 @@ SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
-    """Return {'device', 'datasets': {name: ...}, 'runs': {name: ...}} with every key that a stage needs.
+    """Return {'device', 'cluster', 'datasets': {name: ...}, 'runs': {name: ...}} with every key that a stage needs.
 
     A run's own keys go over the top-level ones, those over the schema's defaults. Only what is used is returned.
     Raises UserError that names the key, the value and what would be right.
@@ -32,7 +32,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     _check_together(runs, top["runs"])
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
-    return {"device": top["device"], "datasets": datasets, "runs": runs}
+    return {"device": top["device"], "cluster": top["cluster"], "datasets": datasets, "runs": runs}
 
 
 def packed_size(run: dict[str, Any]) -> Size:

@@ -19,8 +19,7 @@ rule audit:
         "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["audit"]["threads"]
     resources:
-        mem_mb=growing(8000),  # the probabilities: 4 bytes an image and class, held three times
-        runtime=growing(240),
+        **needs("audit"),
     params:
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
         settings=lambda wildcards: flags(run_of(wildcards)["audit"], "batch_size"),

@@ -61,11 +61,6 @@ def flags(settings, *keys):
     return " ".join(words)
 
 
-def growing(amount):
-    """A resource (megabytes, minutes) that grows with each attempt; the cluster's profile says how many there are."""
-    return lambda wildcards, attempt: amount * attempt
-
-
 def run_of(wildcards):
     return RUNS[wildcards.run]
 

@@ -25,7 +25,7 @@ rule unpack:
         "../envs/zfpipe.yaml"
     threads: 4
     resources:
-        mem_mb=growing(4000),
+        **needs("unpack"),
     params:
         source=lambda wildcards: flags(dataset_of(wildcards), "source", "root"),
         download=lambda wildcards: (
@@ -54,8 +54,7 @@ rule check:
         "../envs/zfpipe.yaml"
     threads: lambda wildcards: dataset_of(wildcards)["check"]["threads"]
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        **needs("check"),
     params:
         root=image_root,
         source=source_flags,
@@ -83,8 +82,7 @@ rule pack:
         "../envs/zfpipe.yaml"
     threads: 8
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        **needs("pack"),
     params:
         root=image_root,
         channels=lambda wildcards: dataset_of(wildcards)["channels"],

@@ -57,6 +57,7 @@ rule beside:
         "2> >(tee -a {log:q} >&2)"
 
 
+# One image: on the CPU, so that it runs beside snakemake, on a login node too, whatever `device` says.
 rule view:
     input:
         model="results/{run}/train/model.pt",
@@ -79,9 +80,8 @@ rule view:
         ),
         collide=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
         channels=lambda wildcards: flags(run_of(wildcards)["figure"], "channels"),
-        device=EXPERIMENT["device"],
         code=code("view"),
     shell:
         "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} "
-        "--layer {wildcards.layer} {params.settings} {params.collide} {params.channels} --device {params.device} "
+        "--layer {wildcards.layer} {params.settings} {params.collide} {params.channels} --device cpu "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -13,8 +13,7 @@ rule mine:
         "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["mine"]["threads"]
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **needs("mine"),
     params:
         layers=lambda wildcards: run_of(wildcards)["layers"],
         settings=lambda wildcards: flags(run_of(wildcards)["mine"], "k", "batch_size"),

@@ -19,8 +19,7 @@ rule occlude:
     conda:
         "../envs/zfpipe.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **needs("occlude"),
     params:
         image=named_image("occlude"),
         label=lambda wildcards: flags(
@@ -64,8 +63,7 @@ rule evaluate:
         "../envs/zfpipe.yaml"
     threads: 4
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **needs("evaluate"),
     params:
         names=together,
         settings=lambda wildcards: flags(

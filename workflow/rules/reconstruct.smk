@@ -14,8 +14,7 @@ rule reconstruct:
         "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["reconstruct"]["threads"]
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **needs("reconstruct"),
     params:
         units=reconstructed_units,
         settings=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),

@@ -21,8 +21,7 @@ rule train:
         "../envs/zfpipe.yaml"
     threads: lambda wildcards: run_of(wildcards)["train"]["threads"]
     resources:
-        mem_mb=growing(12000),  # up to 4 GB of them images
-        runtime=growing(24 * 60),  # cut off, it goes on from its newest epoch
+        **needs("train"),
     params:
         model=lambda wildcards: json.dumps(run_of(wildcards)["model"], sort_keys=True),
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),

@@ -1,0 +1,35 @@
+# What a cluster is asked for each job: `cluster` of the config, in the names that Snakemake's Slurm plugin gives it.
+# On one machine the scheduler minds memory and GPUs only if it is told how many there are: --resources mem_mb=... gpu=1.
+CLUSTER = EXPERIMENT["cluster"]
+COMPUTING = ("train", "audit", "mine", "reconstruct", "occlude", "evaluate")
+SLURM = {
+    "partition": "slurm_partition",
+    "account": "slurm_account",
+    "qos": "qos",
+    "constraint": "constraint",
+    "extra": "slurm_extra",
+    "gres": "gres",
+    "model": "gpu_model",
+}
+
+
+def growing(first, most):
+    """A resource that grows with each attempt, up to the most that a site has."""
+    return lambda wildcards, attempt: min(first * attempt, most or first * attempt)
+
+
+def needs(stage):
+    """The resources of a stage's job. What the config leaves open is not named, so that a profile can say it."""
+    gpu = stage in COMPUTING and EXPERIMENT["device"] == "cuda"
+    over = {key: value for key, value in CLUSTER["gpu"].items() if gpu and value}
+    asked = {
+        SLURM[key]: value
+        for key, value in (CLUSTER | over).items()
+        if key in SLURM and value
+    }
+    if gpu and "gres" not in asked:
+        asked["gpu"] = 1
+    return asked | {
+        "mem_mb": growing(CLUSTER["mem_mb"][stage], CLUSTER["max_mem_mb"]),
+        "runtime": growing(CLUSTER["runtime"][stage], CLUSTER["max_runtime"]),
+    }

@@ -31,7 +31,7 @@ class StageKills:
         self.runner, self.reference, self.work = runner, folder / "reference", folder / "work"
         prepare(self.reference)
         self.commands = commands(self.reference)
-        self.whole = {command.name: self._unbroken(command) for command in self.commands}
+        self.whole = {command.name: self.unbroken(command) for command in self.commands}
         copy(self.reference, self.work)
         self.right = results(self.reference)
 
@@ -48,18 +48,18 @@ class StageKills:
 
     def kill(self, command: Command, random_: random.Random) -> list[Kill]:
         """Take a job's results away, kill it while it makes them anew, perhaps more than once, then let it finish."""
-        self._take_away(command)
+        self.take_away(command)
         kills = []
         for _ in range(random_.choice([1, 1, 1, MOST_IN_A_ROW])):
             kills.append(self._one(command, random_))
-            kills[-1].differences += self._half_written(command)
+            kills[-1].differences += self.half_written(command)
         done = self.runner.run(self.work, argv=command.argv)
-        kills[-1].differences += self._differences(done)
+        kills[-1].differences += self.differences(done)
         if kills[-1].differences:
             copy(self.reference, self.work)
         return kills
 
-    def _unbroken(self, command: Command):
+    def unbroken(self, command: Command):
         done = self.runner.run(self.reference, argv=command.argv)
         assert done.status == 0, done.said
         return done
@@ -75,18 +75,18 @@ class StageKills:
         operation = (done.operations or ["none"])[-1].split()[0]
         return Kill(command.stage, f"{WAYS[action]} {operation}", done.status == KILLED)
 
-    def _take_away(self, command: Command) -> None:
+    def take_away(self, command: Command) -> None:
         for name in command.outputs:
             (self.work / name).unlink(missing_ok=True)
         if command.state:
             shutil.rmtree(self.work / command.state, ignore_errors=True)
 
-    def _half_written(self, command: Command) -> list[str]:
+    def half_written(self, command: Command) -> list[str]:
         """A file that is there at all must be whole, right after the kill."""
         there = results(self.work, command.outputs)
         return [f"{name} is half-written" for name, data in there.items() if data != self.right.get(name, data)]
 
-    def _differences(self, done) -> list[str]:
+    def differences(self, done) -> list[str]:
         found = results(self.work)
         wrong = sorted(name for name in found | self.right if found.get(name) != self.right.get(name))
         wrong += [f"{name} was left over" for name in leftovers(self.work)]

@@ -7,7 +7,6 @@ import ctypes
 import importlib
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -55,8 +54,6 @@ def in_child(job: dict) -> None:
         os.dup2(said, 1)
         os.dup2(said, 2)
         trace = os.open(job["trace"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        if job.get("largest"):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], resource.RLIM_INFINITY))
         below = job.get("below", job["folder"]).rstrip("/").encode() + b"/"
         ctypes.CDLL(None).fault_arm(below, job.get("nth", 0), job.get("action", 0), job.get("code", 0), trace)
         status = do(job)

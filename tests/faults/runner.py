@@ -62,7 +62,7 @@ class Runner:
         """Do a job in a folder: `argv` of zfpipe, or `call` module:function with `arguments`.
 
         Its fault: `seconds` until SIGKILL, or `action` at the `nth` operation on files below `below` (default: the
-        folder), failing with the errno `code`; `largest` is the size at which files are full.
+        folder), failing with the errno `code`.
         """
         said, trace = self.scratch / "said.txt", self.scratch / "trace.txt"
         job |= {"folder": str(folder), "said": str(said), "trace": str(trace)}

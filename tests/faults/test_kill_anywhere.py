@@ -3,7 +3,7 @@ of an unbroken run. The quick set of `make faults`."""
 
 import random
 
-from kills import StageKills, summary
+from kills import summary
 from small_run import STAGES, prepare
 from workflow_kills import killed
 
@@ -11,8 +11,7 @@ KILLS = 28
 KEPT, REPORT = "results/data/small/log/check-report.html", "results/data/small/check/report.html"
 
 
-def test_whatever_is_killed_the_same_command_ends_with_the_results_of_an_unbroken_run(runner, tmp_path, capsys):
-    stages = StageKills(runner, tmp_path / "stages")
+def test_whatever_is_killed_the_same_command_ends_with_the_results_of_an_unbroken_run(stages, tmp_path, capsys):
     kills = stages.rounds(KILLS, seed=0)
     prepare(tmp_path / "workflow")
     right = stages.right | {REPORT: stages.right[KEPT]}  # the rule check copies it

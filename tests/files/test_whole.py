@@ -154,14 +154,16 @@ def test_leftover_folders_are_cleaned_too(tmp_path):
     assert (tmp_path / "out/a.txt").read_text() == "new"
 
 
-def test_a_folder_is_replaced_whole_or_stays(tmp_path):
+def test_a_folder_is_whole_and_takes_the_place_of_an_empty_one_alone(tmp_path):
     out = tmp_path / "out"
-    for content in ("one", "two"):
-        with whole_folder(out) as aside:
-            (aside / f"{content}.txt").write_text(content)
-    assert [entry.name for entry in out.iterdir()] == ["two.txt"]
+    out.mkdir()
     with contextlib.suppress(ZeroDivisionError), whole_folder(out) as aside:
-        (aside / "three.txt").write_text("half")
+        (aside / "one.txt").write_text("half")
         1 / 0  # noqa: B018
-    assert [entry.name for entry in out.iterdir()] == ["two.txt"]
+    assert list(out.iterdir()) == []
+    with whole_folder(out) as aside:
+        (aside / "one.txt").write_text("one")
+    with pytest.raises(UserError, match=r"Cannot write .*out: Directory not empty\."), whole_folder(out) as aside:
+        (aside / "two.txt").write_text("two")
+    assert [entry.name for entry in out.iterdir()] == ["one.txt"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]

@@ -27,16 +27,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     aside = Path(name)
     fcntl.flock(handle, fcntl.LOCK_EX)  # says that its writer lives
     try:
-        yield aside
-        with _naming(path):
+        with _naming(path, aside):
+            yield aside
             os.chmod(aside, 0o666 & ~_umask())
             _fsync(aside)
             os.replace(aside, path)
             _fsync(path.parent)
-    except OSError as error:
-        if error.filename not in (None, name, aside):
-            raise  # about some other file, read inside the block
-        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         aside.unlink(missing_ok=True)
         os.close(handle)
@@ -44,7 +40,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; put it in place of `path` when the block ends well."""
+    """Yield a temporary folder beside `path`; put it at `path`, which is not there or empty, when the block ends well.
+
+    Raises UserError, naming `path` and the cause, when the disk is full or a folder cannot be written.
+    """
     path = Path(path)
     with _naming(path):
         _clean(path)
@@ -52,11 +51,10 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     handle = os.open(aside, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        yield aside
-        with _naming(path):
+        with _naming(path, aside):
+            yield aside
             aside.chmod(0o777 & ~_umask())
-            if path.exists():
-                shutil.rmtree(path)
+            os.sync()  # all its files at once; one by one, sixty thousand small ones take minutes
             os.replace(aside, path)
             _fsync(path.parent)
     finally:
@@ -76,12 +74,23 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path, aside: Path | None = None) -> Iterator[None]:
+    """Turn what the system refuses into a UserError about `path`, unless it is about a file that is not `aside`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if aside is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if aside and not _is_about(error, path, aside):
+            raise  # about some other file, read inside the block
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def _is_about(error: OSError, path: Path, aside: Path) -> bool:
+    if error.filename is None:
+        return True
+    named = Path(os.fsdecode(error.filename))
+    return named in (path, path.parent) or aside in (named, *named.parents)
 
 
 def _clean(path: Path) -> None:

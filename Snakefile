@@ -54,6 +54,11 @@ rule all:
             if RUNS[run]["evaluate"]["enabled"]
         ],
         [
+            f"results/{run}/invariance/invariance.png"
+            for run in RUNS
+            if RUNS[run]["invariance"]["images"]
+        ],
+        [
             f"results/{run}/occlude/{image}.png"
             for run in RUNS
             for image in RUNS[run]["occlude"]["images"]

@@ -20,6 +20,7 @@ STAGES = {
     "merge": "join the shards into one top-k file",
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",
     "figure": "draw a layer: reconstructions beside image patches, unit by unit",
+    "invariance": "shift, enlarge and turn images and see how far the network's answer moves",
     "occlude": "slide a grey square over an image and see what the network loses",
     "view": "project the strongest feature maps of one image back to pixels",
     "layers": "list the layers of a model: channels, map size, receptive field, jump, window",

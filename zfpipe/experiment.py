@@ -16,7 +16,7 @@ from zfpipe.experiment_images import check_images
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
-SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude", "evaluate")
+SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude", "evaluate", "invariance")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:

@@ -20,9 +20,12 @@ def check_images(at: str, run: dict[str, Any], known_layers: Callable[[], list[s
         occlude["layer"] = run["layers"][-1]
     else:
         one_of(f"{at}: occlude.layer", occlude["layer"], run["layers"])
-    for name in occlude["labels"]:
-        one_of(f"{at}: occlude.labels", name, occlude["images"])
-    for section in ("view", "occlude"):
+    for section in ("occlude", "invariance"):
+        for name in run[section]["labels"]:
+            one_of(f"{at}: {section}.labels", name, run[section]["images"])
+    for name in run["invariance"]["layers"] or ():
+        one_of(f"{at}: invariance.layers", name, known_layers())
+    for section in ("view", "occlude", "invariance"):
         images = run[section]["images"]
         for name, image in images.items():
             images[name] = _there(f"{at}: {section}.images.{name}", image)

@@ -9,7 +9,7 @@ from zfpipe.nets.evaluation import hits, probabilities, views_of
 from zfpipe.nets.models import Model
 from zfpipe.nets.paper import zfnet
 
-PACKED, SIZE = 64, 60
+PACKED, SIZE = 65, 60
 
 
 class Split:
@@ -35,7 +35,7 @@ def small(lively):
 def test_views_are_centre_corners_and_their_mirrors():
     image = np.arange(5 * 7 * 3).reshape(1, 5, 7, 3)
     found = list(views_of(image, (3, 4), 10))
-    wanted = [image[:, 1:4, 1:5], image[:, :3, :4], image[:, :3, 3:], image[:, 2:, :4], image[:, 2:, 3:]]
+    wanted = [image[:, 1:4, 2:6], image[:, :3, :4], image[:, :3, 3:], image[:, 2:, :4], image[:, 2:, 3:]]
     assert len(found) == 10
     for place, view in enumerate(wanted):
         assert np.array_equal(found[2 * place], view)
@@ -47,7 +47,7 @@ def test_views_are_centre_corners_and_their_mirrors():
 
 def test_probabilities_are_the_mean_of_each_view_alone(small):
     room = PACKED - SIZE
-    places = [(room // 2, room // 2), (0, 0), (0, room), (room, 0), (room, room)]
+    places = [(round(room / 2), round(room / 2)), (0, 0), (0, room), (room, 0), (room, room)]
     found = probabilities(small, Split(), 4, views=10)
     for number, image in enumerate(Split.images):
         kept = []

@@ -55,7 +55,7 @@ def test_without_other_projections_the_figure_is_drawn_too(made, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--label", "bb"], "occlude.labels names 'bb'"),
+        (["--label", "bb"], "The class is 'bb'"),
         (["--square", SIZE + 1], f"has to fit into {SIZE}x{SIZE}"),
         (["--layer", "conv9"], "no layer 'conv9'"),
         (["--image", "nowhere.png"], "no image file nowhere.png"),

@@ -15,6 +15,14 @@ def test_an_image_to_occlude_is_occluded_and_nothing_else_is_made_again(place):
     assert place.would_run() == {"occlude": 1}
 
 
+def test_images_are_warped_once_for_all(place):
+    place.set(invariance={"images": {"cat": "photographs:chelsea", "cup": "photographs:coffee"}, "dpi": 60})
+    place.make("results/tiny/invariance/invariance.csv")
+    table = pd.read_csv(place / "results/tiny/invariance/invariance.csv")
+    assert sorted(set(table.image)) == ["cat", "cup"]
+    assert (place / "results/tiny/invariance/invariance.png").exists()
+
+
 def test_what_is_not_there_to_occlude_is_one_sentence(place):
     for section, sentence in (
         ({"images": {"cat": "cat.png"}}, "occlude.images.cat is 'cat.png', and there is no such file"),

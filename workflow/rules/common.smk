@@ -221,6 +221,23 @@ def named_file(section):
     return file
 
 
+def named_files(section):
+    """Input function: all images that a section of a run names, those that ship left out."""
+    return lambda wildcards: [
+        image
+        for image in run_of(wildcards)[section]["images"].values()
+        if not image.startswith("photographs:")
+    ]
+
+
+def labels_of(section):
+    """Parameter: the class of each image that a section names; - where the network shall choose."""
+    return lambda wildcards: [
+        run_of(wildcards)[section]["labels"].get(name, "-")
+        for name in run_of(wildcards)[section]["images"]
+    ]
+
+
 def besides(run):
     """All figures that set another run beside this one."""
     other = RUNS[run]["figure"]["beside"]

@@ -75,3 +75,39 @@ rule evaluate:
         "zfpipe evaluate --model {input.models:q} --val {input.vals:q} --name {params.names:q} {params.settings} "
         "--device {params.device} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
         "--out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule invariance:
+    input:
+        model="results/{run}/train/model.pt",
+        images=named_files("invariance"),
+    output:
+        table="results/{run}/invariance/invariance.csv",
+        figure=report(
+            "results/{run}/invariance/invariance.png",
+            caption="../report/invariance.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "invariance"},
+        ),
+    log:
+        "results/{run}/log/invariance.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        images=lambda wildcards: list(
+            run_of(wildcards)["invariance"]["images"].values()
+        ),
+        names=lambda wildcards: list(run_of(wildcards)["invariance"]["images"]),
+        labels=labels_of("invariance"),
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["invariance"], "layers", "batch_size", "dpi"
+        ),
+        device=EXPERIMENT["device"],
+        code=code("invariance"),
+    shell:
+        "zfpipe invariance --model {input.model:q} --image {params.images:q} --name {params.names:q} "
+        "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {params.device} "
+        "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"

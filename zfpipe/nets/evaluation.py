@@ -18,7 +18,7 @@ VIEWS = (1, 10)
 def view_corners(packed: Size, crop: Size) -> list[tuple[int, int]]:
     """Return (top, left) of the centre and of the four corners of a crop (height, width) inside a packed image."""
     down, across = (outer - inner for outer, inner in zip(packed, crop, strict=True))
-    return [(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)]
+    return [(round(down / 2), round(across / 2)), (0, 0), (0, across), (down, 0), (down, across)]
 
 
 def views_of(images: np.ndarray, crop: Size, count: int) -> Iterator[np.ndarray]:

@@ -62,6 +62,17 @@ def require_layers(traced: Traced, name: str) -> list[Layer]:
     return found
 
 
+def named(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:
+    """Return the named layers as they are asked for. Raises UserError for a name that is no layer."""
+    names = list(names)
+    for name in names:
+        if name not in available:
+            raise UserError(
+                f"There is no layer {name!r}{nearest(name, available)}; this network has {', '.join(available)}."
+            )
+    return [available[name] for name in names]
+
+
 def first_obstacle(traced: Traced) -> str:
     """Say what a signal first meets that the deconvnet cannot go down through, anywhere in a network."""
     return next(filter(None, deconvnet.obstacles(traced).values()), "All its operations have rules")
@@ -73,14 +84,10 @@ def choose(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:
     Raises UserError for a name that is no layer, with those that are, and for a layer that the deconvnet cannot leave.
     """
     names = list(names)
-    for name in names:
-        if name not in available:
+    for layer in named(available, names):
+        if layer.obstacle:
             raise UserError(
-                f"There is no layer {name!r}{nearest(name, available)}; this network has {', '.join(available)}."
-            )
-        if available[name].obstacle:
-            raise UserError(
-                f"Layer {name!r} cannot be projected: {available[name].obstacle}. "
+                f"Layer {layer.name!r} cannot be projected: {layer.obstacle}. "
                 f"The deconvnet goes down through known operations alone; {deconvnet.supported()}."
             )
     return [layer for name, layer in available.items() if name in names]

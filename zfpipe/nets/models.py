@@ -61,6 +61,15 @@ class Model:
         """Channels of the input."""
         return self.spec.get("channels", 3)
 
+    def class_number(self, name: str) -> int:
+        """Return the output of a class. Raises UserError, with the nearest name, if the network knows none of it."""
+        if name not in self.classes:
+            raise UserError(
+                f"The class is {name!r}{nearest(name, self.classes)}; the network knows {len(self.classes)}: "
+                f"{', '.join(self.classes[:10])}{' ...' if len(self.classes) > 10 else ''}."
+            )
+        return self.classes.index(name)
+
     def sha256(self) -> str:
         """Digest of everything that decides an activation: architecture, weights, preprocessing."""
         facts = {"spec": self.spec, "mean": self.mean, "std": self.std, "packed_size": shortest(self.packed_size)}

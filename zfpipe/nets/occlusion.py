@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from zfpipe.errors import UserError
+from zfpipe.nets.answers import Answers
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import Traced
@@ -40,7 +40,6 @@ def places(length: int, square: int, stride: int) -> np.ndarray:
     return np.array(starts)
 
 
-@torch.inference_mode()
 def occlude(
     model: Model,
     traced: Traced,
@@ -65,8 +64,8 @@ def occlude(
             f"occlude.square is {square} and occlude.stride {stride}; the square has to fit into {height}x{width} "
             "pixels, and the stride is at least 1."
         )
-    run = _Runner(model, traced, layer)
-    maps, outputs = run(image[None])
+    answers = Answers(model, traced, [layer])
+    (maps,), outputs = answers(image[None])
     unit = int(maps[0].flatten(1).amax(1).argmax())
     if not maps[0, unit].any():
         raise UserError(f"The image excites no unit of {layer.name}; there is no strongest feature map to follow.")
@@ -75,32 +74,13 @@ def occlude(
     corners = [(row, column) for row in top for column in left]
     found = []
     for first in range(0, len(corners), batch_size):
-        maps_, outputs_ = run(_covered(image, corners[first : first + batch_size], square, fill))
-        found.append(_read(maps_, outputs_, unit, label))
+        (moved,), changed = answers(_covered(image, corners[first : first + batch_size], square, fill))
+        found.append(_read(moved, changed, unit, label))
     activation, probability, likeliest = (
         np.concatenate(part).reshape(len(top), len(left)) for part in zip(*found, strict=True)
     )
     before = tuple(part[0].item() for part in _read(maps, outputs, unit, label))
     return Occluded(top, left, square, unit, label, activation, probability, likeliest, before)
-
-
-class _Runner:
-    """Runs a network once for both the layer's maps and the outputs."""
-
-    def __init__(self, model: Model, traced: Traced, layer: Layer):
-        self.model, self.traced, self.layer = model, traced, layer
-        (output,) = (node for node in traced.input_node.graph.nodes if node.op == "output")
-        self.last = next((step.name for step in traced.steps if step.node is output.args[0]), None)
-        if self.last is None or len(traced.find(self.last).shape or ()) != 1:
-            raise UserError("The network's output is no (B, classes), so there are no probabilities of classes.")
-
-    def __call__(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return the layer's maps (B, C, h, w) and the probabilities (B, classes) for images (B, H, W, C) uint8."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.model.mean.device)
-        inputs = self.model.normalise(pixels.permute(0, 3, 1, 2))
-        found = dict(self.traced.maps(inputs, {self.layer.step, self.last}))
-        maps = found[self.layer.step]
-        return maps if maps.dim() == 4 else maps[..., None, None], found[self.last].softmax(1)
 
 
 def _covered(image: np.ndarray, corners: list[tuple[int, int]], square: int, fill: int) -> np.ndarray:

@@ -16,7 +16,6 @@ import torch
 
 from zfpipe.data.channels import shown
 from zfpipe.data.one_image import name_of, read_one
-from zfpipe.errors import UserError, nearest
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.whole import write_text
 from zfpipe.nets import deconvnet
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     side = min(image.shape[:2])
     square = max(1, round(side / 5)) if arguments.square is None else arguments.square
     stride = max(1, round(side / 40)) if arguments.stride is None else arguments.stride
-    label = _label(model, arguments.label)
+    label = None if arguments.label is None else model.class_number(arguments.label)
     found = occlude(model, traced, layer, image, square, stride, label, batch_size=arguments.batch_size)
     names = model.classes or [f"output {number}" for number in range(int(found.likeliest.max()) + 1)]
     projections = _projections(model, traced, layer, image, found.unit, arguments.reconstruction)
@@ -87,17 +86,6 @@ def as_csv(found: Occluded, names: list[str]) -> str:
             values = (f"{part[r, c]:.8g}" for part in (found.activation, found.probability))
             writer.writerow([top, left, *values, names[found.likeliest[r, c]]])
     return text.getvalue()
-
-
-def _label(model: Model, name: str | None) -> int | None:
-    if name is None:
-        return None
-    if name not in model.classes:
-        raise UserError(
-            f"occlude.labels names {name!r}{nearest(name, model.classes)}; the network knows {len(model.classes)} "
-            f"classes: {', '.join(model.classes[:10])}{' ...' if len(model.classes) > 10 else ''}."
-        )
-    return model.classes.index(name)
 
 
 def _projections(

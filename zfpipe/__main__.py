@@ -6,7 +6,7 @@ import os
 import sys
 
 from zfpipe import __version__
-from zfpipe.errors import UserError, nearest
+from zfpipe.errors import UserError, nearest, out_of_memory
 
 STAGES = {
     "photographs": "cut the photographs that ship with scikit-image and scikit-learn into a small data set",
@@ -53,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # no such file, no permission, disk full: never a bug of ours to trace
         return _fail(stage, f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        return _fail(stage, _more_memory(stage, arguments, out_of_memory(error)), 1)
     except KeyboardInterrupt:
         return _fail(stage, "interrupted; nothing half-written was left.", 130)
     return 0
@@ -65,6 +69,16 @@ class _HelpWithDefaults(argparse.RawDescriptionHelpFormatter, argparse.ArgumentD
         if action.default is None or action.required or isinstance(action.default, bool):
             return action.help
         return super()._get_help_string(action)
+
+
+def _more_memory(stage: str, arguments: argparse.Namespace, where: str) -> str:
+    """Say what would help; a stage never takes another batch than asked for if that changed its answer."""
+    size = getattr(arguments, "batch_size", None)
+    held = f"batches of {size} ({stage}.batch_size)" if size else "what it needs"
+    ways = [f"set {stage}.batch_size lower"] if size and size > 1 else []
+    more = f"give the job more (on a cluster: cluster.mem_mb.{stage})"
+    ways.append("take a GPU with more memory" if where == "GPU" else more)
+    return f"the {where} has not enough memory for {held}; {' or '.join(ways)}."
 
 
 def _top_level(argv: list[str]) -> int:

@@ -20,3 +20,10 @@ def require_one_of(what: str, word: object, legal: Iterable[object]) -> None:
     if word not in legal:
         choices = ", ".join(str(choice) for choice in legal)
         raise UserError(f"{what} is {word!r}{nearest(word, legal)}; it can be: {choices}.")
+
+
+def out_of_memory(error: BaseException) -> str:
+    """Return 'GPU' or 'CPU' if that is what has no memory left, else ''. Known by what PyTorch calls it, without it."""
+    if type(error).__name__ == "OutOfMemoryError" or "MPS backend out of memory" in str(error):
+        return "GPU"
+    return "CPU" if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) else ""

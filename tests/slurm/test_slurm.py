@@ -77,7 +77,8 @@ def test_a_job_that_is_killed_over_its_memory_succeeds_with_more(place, slurm):
     assert (first["memory"], second["memory"]) == ("2400M", "4800M")
     assert first["state"] in ("FAILED", "OUT_OF_MEMORY")
     assert second["state"] == "COMPLETED"
-    assert "exceeded memory limit" in said
+    (log,) = (place / ".snakemake/slurm_logs/rule_mine").rglob(f"{first['id']}.log")
+    assert "exceeded memory limit" in log.read_text()
 
 
 def test_after_a_kill_of_snakemake_the_plain_command_goes_on_and_trains_no_epoch_twice(place, slurm):

@@ -18,6 +18,7 @@ from zfpipe.errors import UserError
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import Layer, choose, layers
+from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last, quick
 from zfpipe.nets.strongest import Strongest
@@ -52,7 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
         available = layers(traced)
         every = [name for name, layer in available.items() if not layer.obstacle]
         chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
-        found = look(model, traced, packed, chosen, arguments.k, range(first, last), arguments.batch_size)
+        images = range(first, last)
+        found = Fitting("mine", arguments.batch_size).whole(
+            lambda size: look(model, traced, packed, chosen, arguments.k, images, size)
+        )
         topk = TopK(
             k=arguments.k,
             model_sha256=model.sha256(),

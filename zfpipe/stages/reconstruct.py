@@ -18,6 +18,7 @@ from zfpipe.files.topk import MISSING, LayerTopK, TopK, read_topk
 from zfpipe.nets.deconvnet import COLLIDE
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import choose, layers
+from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.trace import first_filters, trace
 from zfpipe.nets.windows import Projector
@@ -75,8 +76,11 @@ def run(arguments: argparse.Namespace) -> None:
         with writing as writer:
             batches = _batches(places, projector.batch_size)
             what = f"reconstruct {layer.name}"
+            fitting = Fitting(what, projector.batch_size)
             for batch in progress(batches, what, "patches", len(places), projector.batch_size):
-                _project(batch, entries, units, packed, projector, writer, arguments.topk)
+                fitting.each(
+                    lambda part: _project(part, entries, units, packed, projector, writer, arguments.topk), batch
+                )
 
 
 def _project(

@@ -22,7 +22,7 @@ class Row:
 
     @classmethod
     def over(cls, what: str, unit: str, count: float, stage: Spent, other: Spent, bar: float, detail: str) -> "Row":
-        """A rate over that of the same work done otherwise: by wall clock, and by CPU time, less disturbed by others."""
+        """A rate over that of the same work done otherwise: by wall clock, and by CPU time, which is less noisy."""
         rates = (f"{count / spent.wall:.4g}" for spent in (stage, other))
         return cls(
             what, unit, *rates, f"{other.wall / stage.wall:.2f}", f"{other.cpu / stage.cpu:.2f}", f">= {bar:g}", detail

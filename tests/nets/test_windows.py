@@ -25,7 +25,7 @@ def corners(height, width):
     return sorted({(r, c) for r in (0, height // 2, height - 1) for c in (0, width // 3, width - 1)})
 
 
-def compare(network, height, width, tolerance, dtype, only=None):
+def compare(network, height, width, tolerance, dtype, only=None, make=Projector):
     """Assert that windowed and full-frame projections agree for the strongest unit at corners and inside."""
     model = as_model(network, height, dtype)
     traced = trace(network, (height, width))
@@ -43,7 +43,7 @@ def compare(network, height, width, tolerance, dtype, only=None):
                 continue
             at = [np.array([index]) for index in (channel, row, col)]
             full = project(deconvnet.seed(maps, *map(torch.from_numpy, at)))[0].permute(1, 2, 0).numpy()
-            mine = Projector(model, traced, layer)(image, np.array([0]), *at)
+            mine = make(model, traced, layer, "add")(image, np.array([0]), *at)
             wanted = cut(full, 0, 0, mine.box[0])
             scale = np.abs(full).max()
             assert np.abs(mine.projection[0] - wanted).max() <= tolerance * scale, (name, row, col)

@@ -5,7 +5,7 @@ The only module that imports h5py.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,25 @@ def allocate(
         track_times=False,
         **packing,
     )
+
+
+def chunk_writer(dataset: h5py.Dataset) -> Callable[[tuple[int, ...], np.ndarray], None]:
+    """Return a function that writes one chunk, given its place along the first axes (chunks of 1) and its values.
+
+    A tenth of the cost of `dataset[place] = values`, which counts where there are ten thousand small ones.
+    """
+    if dataset.chunks is None:
+        return dataset.__setitem__
+    chunk, dtype = dataset.chunks, dataset.dtype
+    whole, memory = dataset.id.get_space(), h5py.h5s.create_simple(chunk)
+
+    def write(place: tuple[int, ...], values: np.ndarray) -> None:
+        if values.shape != chunk[len(place) :]:
+            raise ValueError(f"{dataset.name} takes chunks of {chunk[len(place) :]}, not {values.shape}")
+        whole.select_hyperslab((*place, *(0 for _ in values.shape)), chunk)
+        dataset.id.write(memory, whole, np.ascontiguousarray(values, dtype))
+
+    return write
 
 
 def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:

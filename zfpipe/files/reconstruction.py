@@ -22,8 +22,9 @@ class ReconstructionWriter:
     """Takes one reconstruction at a time, so that memory does not grow with the layer."""
 
     def __init__(self, file: h5py.File, entries: LayerTopK, boxes: np.ndarray, input_size: tuple[int, int]):
-        self._file, self._entries, self._boxes, self._input_size = file, entries, boxes, input_size
+        self._entries, self._boxes, self._input_size = entries, boxes, input_size
         self._done = np.zeros(entries.image_index.shape, bool)
+        self._write = {name: hdf5.chunk_writer(file[name]) for name in ("projection", "patch")}
 
     def put(self, unit_position: int, rank: int, projection: np.ndarray, patch: np.ndarray, box: Sequence[int]) -> None:
         """Store a reconstruction. `unit_position` counts the units of this file, not of the layer.
@@ -38,11 +39,12 @@ class ReconstructionWriter:
             raise ValueError(f"unit {where[0]} rank {rank} is missing from the top-k, or was put before")
         if not np.array_equal(self._boxes[where], box):
             raise ValueError(f"unit {where[0]} rank {rank}: box {box}, where {self._boxes[where]} belongs")
-        beyond = ~inside_image(box, self._input_size)
-        if projection[beyond].any() or patch[beyond].any():
-            raise ValueError(f"unit {where[0]} rank {rank} is not 0 outside the image")
-        self._file["projection"][where] = projection
-        self._file["patch"][where] = patch
+        if min(box[:2]) < 0 or box[2] > self._input_size[0] or box[3] > self._input_size[1]:
+            beyond = ~inside_image(box, self._input_size)
+            if projection[beyond].any() or patch[beyond].any():
+                raise ValueError(f"unit {where[0]} rank {rank} is not 0 outside the image")
+        self._write["projection"](where, projection)
+        self._write["patch"](where, patch)
         self._done[where] = True
 
     def finish(self) -> None:

@@ -76,9 +76,13 @@ class Model:
         facts |= {"channel_order": "BGR"} if self.bgr else {}
         return sha256_value(facts | {"state_dict": dict(self.network.state_dict())})
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Turn uint8 images (B, C, H, W) of the input's size into what the network takes."""
-        inputs = images.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
+    def normalise(self, images: Tensor, mean: Tensor | None = None) -> Tensor:
+        """Turn uint8 images (B, C, H, W) of the input's size into what the network takes.
+
+        Parts of images need the same parts of the `mean`, (B, C, H, W), unless it is the same everywhere.
+        """
+        mean = self.mean if mean is None else mean
+        inputs = images.to(mean.dtype, copy=True).sub_(mean).div_(self.std)
         return inputs.flip(1) if self.bgr else inputs
 
     def as_seen(self, pixels: np.ndarray) -> np.ndarray:

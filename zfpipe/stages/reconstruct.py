@@ -20,6 +20,8 @@ from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import choose, layers
 from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
+from zfpipe.nets.quick import channels_last
+from zfpipe.nets.reach import projector_of
 from zfpipe.nets.trace import first_filters, trace
 from zfpipe.nets.windows import Projector
 from zfpipe.progress import progress
@@ -56,7 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
         entries = select_units(mined, units)
         traced = trace(model.network, topk.input_size, model.channels)
         (layer,) = choose(layers(traced), [arguments.layer])
-        projector = Projector(model, traced, layer, arguments.collide)
+        channels_last(model.network)
+        projector = projector_of(model, traced, layer, arguments.collide)
         writing = writing_reconstruction(
             arguments.out,
             mined,

@@ -94,8 +94,7 @@ rule invariance:
     conda:
         "../envs/zfpipe.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **needs("invariance"),
     params:
         images=lambda wildcards: list(
             run_of(wildcards)["invariance"]["images"].values()

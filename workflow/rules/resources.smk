@@ -1,7 +1,15 @@
 # What a cluster is asked for each job: `cluster` of the config, in the names that Snakemake's Slurm plugin gives it.
 # On one machine the scheduler minds memory and GPUs only if it is told how many there are: --resources mem_mb=... gpu=1.
 CLUSTER = EXPERIMENT["cluster"]
-COMPUTING = ("train", "audit", "mine", "reconstruct", "occlude", "evaluate")
+COMPUTING = (
+    "train",
+    "audit",
+    "mine",
+    "reconstruct",
+    "occlude",
+    "evaluate",
+    "invariance",
+)
 SLURM = {
     "partition": "slurm_partition",
     "account": "slurm_account",
@@ -13,7 +21,7 @@ SLURM = {
 }
 
 
-def growing(first, most):
+def growing(first, most=None):
     """A resource that grows with each attempt, up to the most that a site has."""
     return lambda wildcards, attempt: min(first * attempt, most or first * attempt)
 

@@ -14,7 +14,7 @@ from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.files.whole import whole_folder, write_text
 from zfpipe.nets.state import State
 from zfpipe.pictures.curves import draw_curves
-from zfpipe.pictures.pages import Page, save_page
+from zfpipe.pictures.pages import Page, Words, save_page
 
 INPUT = (12, 14)
 
@@ -81,8 +81,9 @@ def curves(path: Path, version: int) -> None:
 
 
 def page(path: Path, version: int) -> None:
-    pixels = np.random.default_rng(version).integers(0, 255, (150, 300, 3), np.uint8)
-    save_page(path, Page(pixels, 100), path.suffix.removeprefix("."))
+    pixels = np.random.default_rng(version).integers(0, 255, (450, 300, 3), np.uint8)
+    words = [Words("the quick brown fox", 10, 20), Words("conv1", 10, 60, weight="bold", on_picture=True)]
+    save_page(path, Page(pixels, 100, words), path.suffix.removeprefix("."))
 
 
 def folder(path: Path, version: int) -> None:

@@ -7,8 +7,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from zfpipe.files.whole import whole_file
 from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
 
 MOST_NAMED = 60  # more names than this cannot be read
 
@@ -31,8 +31,7 @@ def draw_confusion(path: str | Path, counts: np.ndarray, classes: list[str], tit
             axes.set_yticks(places, classes)
         if len(classes) <= 12:
             _write_counts(axes, counts, shares)
-        with whole_file(path) as aside:
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 
 def _write_counts(axes, counts: np.ndarray, shares: np.ndarray) -> None:

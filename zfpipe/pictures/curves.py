@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from zfpipe.files.whole import whole_file
+from zfpipe.pictures.saving import save_figure
 
 STYLE = Path(__file__).parent / "paper.mplstyle"
 TRAIN, VAL = "#0072b2", "#d55e00"
@@ -25,8 +25,7 @@ def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: st
             _draw_accuracy(accuracy, rows)
             _draw_rate(rate, rows)
             figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
-            with whole_file(path) as aside:
-                figure.savefig(aside, format="png", dpi=150, metadata={"Software": None})
+            save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
         finally:
             pyplot.close(figure)
 

@@ -11,9 +11,9 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from zfpipe.files.whole import whole_file
 from zfpipe.pictures.mosaics import block
 from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
 
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
 OTHER = "#dddddd"
@@ -48,8 +48,7 @@ def draw_occlusion(
         _projections(panels[2], projections, words["unit"])
         _map(figure, panels[3], image, probability, reach, f"(d) probability of {words['label']}", "magma", (0, 1))
         _classes(panels[4], image, likeliest, reach)
-        with whole_file(path) as aside:
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 
 def _extent(top: np.ndarray, left: np.ndarray, square: int) -> tuple[float, float, float, float]:

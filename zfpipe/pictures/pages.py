@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from zfpipe.files.whole import whole_file
+from zfpipe.pictures.saving import save_figure
 
 STYLE = "paper.mplstyle"
 # Nothing that changes from day to day or from one release of matplotlib to the next.
@@ -66,8 +66,7 @@ def save_page(path: str | Path, page: Page, kind: str) -> None:
     """
     with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
         figure = page_figure(page)
-        with whole_file(path) as aside:
-            figure.savefig(aside, format=kind, dpi=page.per_inch, metadata=METADATA[kind])
+        save_figure(path, figure, kind, dpi=page.per_inch, metadata=METADATA[kind])
 
 
 def page_figure(page: Page) -> Figure:

@@ -1,6 +1,7 @@
 """HDF5 files: what goes in comes out, the same bytes every time, and damage or a full disk is named."""
 
 import contextlib
+import fcntl
 import random
 import resource
 import time
@@ -130,3 +131,13 @@ def test_a_full_disk_at_any_place_leaves_the_old_file_and_is_named(path, seed):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_read_where_the_filesystem_gives_no_lock(tmp_path):
+    write(tmp_path / "a.h5")
+    with open(tmp_path / "a.h5", "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)  # as a mount that refuses HDF5's own
+        with pytest.raises(OSError, match="lock"):
+            h5py.File(tmp_path / "a.h5", "r", locking=True)
+        with hdf5.reading(tmp_path / "a.h5", "topk") as file:
+            np.testing.assert_array_equal(file["layers/numbers"], NUMBERS)

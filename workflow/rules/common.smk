@@ -94,7 +94,7 @@ def source_flags(wildcards):
 def source_files(wildcards):
     """What a check reads apart from images that stand somewhere already."""
     dataset = dataset_of(wildcards)
-    given = [dataset[key] for key in ("file", "exclude") if key in dataset]
+    given = [local(dataset[key]) for key in ("file", "exclude") if key in dataset]
     return [path for path in [written_images(wildcards)] if path] + given
 
 
@@ -159,9 +159,12 @@ def packed_train(wildcards):
 
 
 def given_weights(wildcards):
-    """A file that is there; torchvision's own weights, by name, are no file of ours."""
+    """A file that is there; torchvision's own weights, by name, are no file of ours.
+
+    Files that the config names are `local`: they stand where it says, also where results go to a storage.
+    """
     weights = run_of(wildcards)["model"].get("weights")
-    return weights if weights and os.path.isfile(weights) else []
+    return local(weights) if weights and os.path.isfile(weights) else []
 
 
 def weights_settings(wildcards):
@@ -216,7 +219,7 @@ def named_file(section):
 
     def file(wildcards):
         image = named_image(section)(wildcards)
-        return [] if image.startswith("photographs:") else image
+        return [] if image.startswith("photographs:") else local(image)
 
     return file
 
@@ -224,7 +227,7 @@ def named_file(section):
 def named_files(section):
     """Input function: all images that a section of a run names, those that ship left out."""
     return lambda wildcards: [
-        image
+        local(image)
         for image in run_of(wildcards)[section]["images"].values()
         if not image.startswith("photographs:")
     ]

@@ -50,7 +50,7 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
     if not path.exists():
         raise UserError(f"There is no file {path} ({kind}); the stage before this one makes it.")
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking=False)  # never written again; some NFS and Lustre mounts refuse locks
     except OSError as error:
         raise UserError(
             f"{path} is not a whole HDF5 file ({_cause(error)}); delete it and run again to rebuild it."

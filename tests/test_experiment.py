@@ -421,3 +421,31 @@ def test_a_run_set_beside_another_needs_its_layers_and_has_to_be_made():
     config["runs"]["first"]["figure"]["beside"] = "controll"
     with pytest.raises(UserError, match=r"did you mean 'control'\?"):
         load(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("{datasets: {photos: {variant: 160px}}}", "photos.variant goes with the source imagenette or places365"),
+        ("{datasets: {photos: {file: a.csv}}}", "photos.file goes with the source csv; this one is photographs"),
+        ("{figure: {channels: [3]}}", "figure.channels is [3]; the images have 3"),
+        ("{train: {mean: [1, 2]}}", "train.mean has 2 numbers, and the images 3 channels"),
+        ("{figure: {beside: other}}", "figure.beside names 'other', and there is nothing that it can be"),
+        ("{runs: {first: {model: {weights: IMAGENET1K_V1}}}}", "they go with torchvision:NAME, and here it is a file"),
+    ],
+)
+def test_what_cannot_go_together_is_said_before_anything_is_made(more, words):
+    refused(more, words)
+
+
+def test_the_photographs_that_ship_are_not_for_networks_of_five_channels(tmp_path):
+    whole = f"""
+    datasets: {{five: {{source: folder, root: {tmp_path}, channels: 5}}}}
+    runs: {{first: {{dataset: five, model: {{name: zfnet}}, layers: [conv1]}}}}
+    train: {{mean: [1, 2, 3, 4, 5]}}
+    """
+    assert loaded("", whole)["runs"]["first"]["train"]["mean"] == [1, 2, 3, 4, 5]
+    with pytest.raises(
+        UserError, match=r"view.images.c is 'photographs:chelsea', and the run's images have 5 channels"
+    ):
+        loaded("{view: {images: {c: 'photographs:chelsea'}}}", whole)

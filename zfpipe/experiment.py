@@ -12,10 +12,12 @@ from typing import Any
 
 from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
+from zfpipe.experiment_data import checked_dataset
 from zfpipe.experiment_images import check_images
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
+ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
 SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude", "evaluate", "invariance")
 
 
@@ -31,7 +33,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     _check_beside(runs, top["runs"])
     _check_together(runs, top["runs"])
     used = {run["dataset"] for run in runs.values()}
-    datasets = {name: _dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
+    datasets = {name: checked_dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {"device": top["device"], "cluster": top["cluster"], "datasets": datasets, "runs": runs}
 
 
@@ -97,6 +99,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         run[section] = over(top[section], own.get(section, {}))
     _check_model(at, run, own.get("train", {}))
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
+    _check_channels(at, run)
     run["layers"] = _layers(at, run)
     check_images(at, run, lambda: _known_layers(at, run))
     return run
@@ -112,6 +115,11 @@ def _check_model(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> 
         with _said_of(at):
             run["preprocess"] = entry_settings(model["name"], weights) | run.get("preprocess", {})
     elif weights not in (None, "random"):
+        if re.fullmatch(ENTRY, weights) and not os.path.exists(weights):
+            raise UserError(
+                f"config: {at}.model.weights is {weights!r}, the name of weights of torchvision's, and the network is "
+                f"{model['name']}; they go with torchvision:NAME, and here it is a file."
+            )
         model["weights"] = existing(f"{at}.model.weights", weights, "file")
     if "preprocess" in run:
         _check_preprocess(at, run, own_training)
@@ -128,10 +136,27 @@ def _check_model(at: str, run: dict[str, Any], own_training: dict[str, Any]) -> 
         )
 
 
+def _check_channels(at: str, run: dict[str, Any]) -> None:
+    """See that there is a mean for each channel, and that the channels to show are there."""
+    count = run["channels"]
+    for key in ("mean", "std"):
+        given = run["train"][key]
+        if isinstance(given, list) and len(given) not in (1, count):
+            raise UserError(
+                f"config: {at}: train.{key} has {len(given)} numbers, and the images {count} channels; give one "
+                "number, or one a channel."
+            )
+    if run["figure"]["channels"]:
+        from zfpipe.data.channels import shown_channels  # here, since most configs do without
+
+        with _said_of(at):
+            shown_channels(run["figure"]["channels"], count)
+
+
 def _is_entry(model: dict[str, Any]) -> bool:
     """Whether the weights are torchvision's own, by name; decided without importing torch."""
     name, weights = model["name"], model.get("weights")
-    entry = re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights or "")
+    entry = re.fullmatch(ENTRY, weights or "")
     return name.startswith("torchvision:") and bool(entry) and not os.path.exists(weights)
 
 
@@ -195,57 +220,6 @@ def _traced_layers(spec: str) -> tuple[str, ...]:
     size, channels = pair(model["input_size"]), model.get("channels", 3)
     found = layers(trace(build(model, classes=2), size, channels))
     return tuple(name for name, layer in found.items() if not layer.obstacle)
-
-
-def _dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    at = f"datasets.{name}"
-    dataset = copy.deepcopy(top["datasets"][name])
-    dataset["check"] = over(top["check"], own.get("check", {}))
-    if dataset["check"]["severity"] or dataset["check"]["leave_out"]:
-        from zfpipe.data.findings import KINDS as FINDINGS  # here, since most configs do without
-
-        for key in ("severity", "leave_out"):
-            for finding in dataset["check"][key]:
-                one_of(f"{at}: check.{key}", finding, FINDINGS)
-    _check_source(at, dataset)
-    return dataset
-
-
-def _check_source(at: str, dataset: dict[str, Any]) -> None:
-    """See that a source has what it needs, and that it is there; a CSV's root is its own folder by default."""
-    source = dataset["source"]
-    if dataset["channels"] not in (1, 3) and source not in ("folder", "csv"):
-        raise UserError(
-            f"config: {at} has channels {dataset['channels']}, and the images of source {source} are grey or RGB; it "
-            "can be 1 or 3, or give .npy arrays (H, W, C) as a folder."
-        )
-    if source == "photographs":
-        return
-    if source == "csv":
-        if "file" not in dataset:
-            raise UserError(f"config: {at} has source csv and no `file`; name the table with path,label[,split].")
-        dataset["file"] = existing(f"{at}.file", dataset["file"], "file")
-        dataset.setdefault("root", os.path.dirname(dataset["file"]) or ".")
-    if "root" not in dataset:
-        raise UserError(f"config: {at} has source {source} and no `root`; name the folder with the images.")
-    if dataset["download"] and source not in ("folder", "csv"):
-        dataset["root"] = os.path.expanduser(dataset["root"])
-    else:
-        dataset["root"] = existing(f"{at}.root", dataset["root"], "folder")
-    if source not in ("folder", "csv"):
-        from zfpipe.data.published import variant_of  # here, since most configs do without
-
-        try:
-            variant_of(source, dataset.get("variant"))
-        except UserError as error:
-            raise UserError(f"config: {at}: {error}") from error
-    if "exclude" in dataset:
-        dataset["exclude"] = existing(f"{at}.exclude", dataset["exclude"], "file")
-        if os.path.relpath(dataset["exclude"]).split(os.sep)[0] == "results":
-            raise UserError(
-                f"config: {at}.exclude is {dataset['exclude']!r}, which a run writes anew; copy it beside your config, "
-                "strike out what you want to keep, and name the copy."
-            )
 
 
 def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[str, Any]) -> None:

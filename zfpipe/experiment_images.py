@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from zfpipe.errors import UserError
 from zfpipe.schema import existing, one_of
 
 SHIPPED = "photographs:"
@@ -28,13 +29,15 @@ def check_images(at: str, run: dict[str, Any], known_layers: Callable[[], list[s
     for section in ("view", "occlude", "invariance"):
         images = run[section]["images"]
         for name, image in images.items():
-            images[name] = _there(f"{at}: {section}.images.{name}", image)
+            images[name] = _there(f"{at}: {section}.images.{name}", image, run["channels"])
 
 
-def _there(at: str, image: str) -> str:
+def _there(at: str, image: str, channels: int) -> str:
     if not image.startswith(SHIPPED):
         return existing(at, image, "file")
     from zfpipe.data.photographs import PHOTOGRAPHS  # here, since most configs do without
 
     one_of(at, image, [SHIPPED + shipped for shipped in PHOTOGRAPHS])
+    if channels not in (1, 3):
+        raise UserError(f"config: {at} is {image!r}, and the run's images have {channels} channels; name a .npy array.")
     return image

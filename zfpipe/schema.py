@@ -104,7 +104,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if rule == "minProperties":
         return f"{at} is empty; it has to name at least one."
     words = [str(word) for part in error.schema.get("anyOf", ()) for word in (part.get("enum") or [part.get("const")])]
-    return f"{is_now}{nearest(value, words)}; it has to be: {error.schema.get('description', error.message)}"
+    return f"{is_now}{nearest(value, words)}; what is legal: {error.schema.get('description', error.message)}"
 
 
 def _filled(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
@@ -148,5 +148,7 @@ def existing(at: str, path: str, kind: str) -> str:
 def one_of(at: str, word: str, legal: Iterable[str]) -> None:
     """Raise UserError unless `word`, which the config names `at` a place, is one of `legal`."""
     legal = list(legal)
+    if not legal:
+        raise UserError(f"config: {at} names {word!r}, and there is nothing that it can be.")
     if word not in legal:
         raise UserError(f"config: {at} names {word!r}{nearest(word, legal)}; it can be: {', '.join(legal)}.")

@@ -8,7 +8,11 @@ from PIL import Image
 from torch.nn import functional
 
 from zfpipe.data.channels import cover, load_array, read_pixels, shown, shown_channels
+from zfpipe.data.checks import look
 from zfpipe.data.decode import Undecodable
+from zfpipe.data.findings import THRESHOLDS
+from zfpipe.data.folder import Listed
+from zfpipe.data.oddities import of_looks
 from zfpipe.data.sizes import fits, packed_for, pair, shortest, size_name
 
 GENERATOR = np.random.default_rng(0)
@@ -100,3 +104,25 @@ def test_sizes():
     assert packed_for([192, 256]) == (220, 293)
     assert fits((3, 4), (3, 4))
     assert not fits((4, 3), (3, 4))
+
+
+@pytest.mark.parametrize(("made", "channels", "found"), [(5, 5, False), (5, 4, True), (5, 3, True), (3, 3, False)])
+def test_a_check_sees_arrays_of_another_number_of_channels(tmp_path, made, channels, found):
+    np.save(tmp_path / "a.npy", np.zeros((9, 9, made), np.uint8))
+    facts = look(tmp_path, Listed("a.npy", "a", None), channels=channels)
+    assert ("wrong-channels" in facts.findings) == found
+    assert "wrong-type" not in of_looks([facts], THRESHOLDS)
+
+
+def test_pictures_are_grey_or_rgb_and_nothing_else(tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    listed = Listed("a.png", "a", None)
+    assert "wrong-channels" in look(tmp_path, listed, channels=5).findings
+    assert "greyscale" in look(tmp_path, listed, channels=3).findings
+    assert look(tmp_path, listed, channels=1).findings == {}
+
+
+def test_of_two_channels_a_signal_has_no_third_colour():
+    signal = shown(np.array([[-1.0, 3.0]]))
+    assert signal.tolist() == [[-1.0, 3.0, 1.0]]
+    assert shown(np.array([[10, 20]], np.uint8)).tolist() == [[10, 20, 0]]

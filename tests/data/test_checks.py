@@ -208,7 +208,7 @@ def test_a_name_that_is_no_utf8_is_a_finding_and_not_a_crash(tmp_path):
     save(noise(50), tmp_path / "train/a" / name, format="PNG")
     outcome = checked(tmp_path)
     assert found(outcome) == {"name-not-utf8": [(f"train/a/{name}",)]}
-    assert r"caf\udce9.png" in stopping_message("root", outcome.findings, Policy(), "r")
+    assert r"caf\xe9.png" in stopping_message("root", outcome.findings, Policy(), "r")
     facts = facts_for_report("set", list_folder(tmp_path), outcome, Policy())
     as_html(facts).encode()
     assert os.fsencode(json.loads(as_json(facts))["findings"][0]["cases"][0]["files"][0]) == b"train/a/caf\xe9.png"
@@ -286,3 +286,8 @@ def test_a_long_list_is_cut_on_the_page_and_whole_in_the_json(tmp_path, monkeypa
     facts = facts_for_report("set", list_folder(tmp_path), outcome, Policy())
     assert "and 5 more, all listed in the JSON report" in as_html(facts)
     assert as_json(facts).count("less than 99") == 8
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path):
+    folder(tmp_path, {"train/a/0.png": 0, "train/a/1.png": 1, "val/a/2.png": 2})
+    assert found(checked(tmp_path))["one-class"] == [("a/",)]

@@ -106,3 +106,10 @@ def test_an_image_of_two_classes_has_one_side():
 def test_the_order_of_classes_does_not_count():
     groups = {name: digests(12, 100 * place) for place, name in enumerate("abcd")}
     assert divide(groups, 0.3) == divide(dict(reversed(groups.items())), 0.3)
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(2, 1, 1), (3, 1, 1), (8, 1, 2), (10, 1, 3), (100, 15, 25)])
+def test_a_class_of_any_size_gets_about_its_share_of_val(count, least, most):
+    for start in range(20):
+        members = {hashlib.sha256(f"{start} {number}".encode()).hexdigest() for number in range(count)}
+        assert least <= len(divide({"a": members}, 0.2)) <= most

@@ -95,7 +95,7 @@ def test_a_missing_set_is_one_sentence_and_leaves_nothing(name, tmp_path):
 def test_a_changed_file_is_refused_before_anything_in_it_is_loaded(name, file, tmp_path, monkeypatch, capsys):
     SETS[name](tmp_path / "root", monkeypatch)
     (tmp_path / "root" / file).write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "ran") + b"'\ntR.")
-    with pytest.raises(UserError, match=r"torchvision says: .*corrupted"):
+    with pytest.raises(UserError, match=r"torchvision says: a file is missing, or its checksum is not"):
         list(arrays_of(name, tmp_path / "root")) if name in IN_ARRAYS else list_published(name, tmp_path / "root")
     assert not (tmp_path / "ran").exists()
     if name in IN_ARRAYS:
@@ -171,3 +171,15 @@ def test_an_exclusion_list_takes_files_out_and_names_those_that_are_not_there(tm
     path.write_text("path\na/1.png\n")
     with pytest.raises(UserError, match=r"bad.csv names files that are not in the data set: a/1.png; paths"):
         exclude(listing, read_exclusions(path), str(path))
+
+
+def test_another_variant_that_is_there_is_named(tmp_path, monkeypatch):
+    examples.imagenette(tmp_path, monkeypatch, "-160")
+    with pytest.raises(UserError, match=r"the variant 160px is there: set `variant: 160px`"):
+        list_published("imagenette", tmp_path)
+
+
+def test_a_table_needs_the_folder_that_its_paths_start_from(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na.png,a\n")
+    with pytest.raises(UserError, match=r"There is no folder .*nope, which the paths in .*t\.csv start from"):
+        list_table(tmp_path / "t.csv", tmp_path / "nope")

@@ -59,5 +59,10 @@ def test_classes_without_images_and_a_single_class_suspect_nobody():
 
 def test_labels_go_by_name():
     assert labels_for(np.array([0, 1, 1]), ["cat", "dog"], ["bird", "dog", "cat"]).tolist() == [2, 1, 1]
-    with pytest.raises(UserError, match=r"it knows 2, \['cat'\] are not among them"):
+    with pytest.raises(UserError, match=r"it knows 2, without cat; this needs"):
         labels_for(np.array([0]), ["cat"], ["tench", "dog"])
+
+
+def test_a_network_of_one_output_judges_nothing():
+    with pytest.raises(UserError, match="has 1 output; to judge labels it has to know two"):
+        labels_for(np.array([0]), ["cat"], ["cat"])

@@ -46,3 +46,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write"):
         draw_curves(tmp_path / "file" / "curves.png", ROWS)
+
+
+def test_top5_of_five_classes_says_nothing_and_is_left_out(tmp_path, monkeypatch):
+    rows = [row | {"train_top5": 1.0, "val_top5": 1.0} for row in ROWS]
+    assert "validation, top-5" not in lines_drawn(tmp_path, monkeypatch, rows)

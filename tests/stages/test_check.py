@@ -88,7 +88,7 @@ def test_severities_and_leaving_out(root):
         (["--val-fraction", "1.5"], "--val-fraction is 1.5; it must lie between 0 and 1"),
         (["--threads", "0"], "--threads is 0"),
         (["--threshold", "blured=3"], "did you mean 'blurred'"),
-        (["--threshold", "near-duplicate=17"], "near-duplicate takes a number from 0 to 16; the default is 4"),
+        (["--threshold", "near-duplicate=17"], "near-duplicate takes a whole number from 0 to 16; the default is 4"),
         (["--threshold", "blurred=much"], "blurred takes a number of 0 or more; the default is 10"),
         (["--min-size", "31"], "too-small: train/a/0.png (40 x 30 pixels, less than 31)"),
     ],
@@ -142,3 +142,24 @@ def test_a_table_and_an_exclusion_list(root, capsys):
     assert "names files that are not in the data set: train/b/gone.png" in capsys.readouterr().err
     assert check(root, "--source=csv") == 1
     assert "needs --file" in capsys.readouterr().err
+
+
+def test_the_report_says_where_a_tables_files_belong_and_what_was_excluded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, seed in {"a": 0, "b": 0, "c": 1, "d": 2, "e": 3}.items():
+        pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"{name}.png")
+    lines = ["a.png,cat,train", "b.png,dog,val", "c.png,dog,train", "d.png,cat,val", "e.png,cat,val"]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label,split", *lines]))
+    (tmp_path / "x.csv").write_text("path\ne.png\n")
+    words = ["check", "--source", "csv", "--root", ".", "--file", "t.csv", "--exclude", "x.csv", "--name", "birds"]
+    words += ["--out-manifest", "m.csv", "--out-html", "r.html", "--out-json", "r.json"]
+    assert main(words) == 1
+    assert "t.csv, without the 1 files of x.csv, cannot be used as it is: label-conflict" in capsys.readouterr().err
+    page, facts = (tmp_path / "r.html").read_text(), json.loads((tmp_path / "r.json").read_text())
+    assert "Check of birds" in page
+    assert "1 files excluded by x.csv" in page
+    assert "cat, train" in page
+    assert facts["where"] == {"a.png": "cat, train", "b.png": "dog, val"} | facts["where"]
+    severities = [finding["severity"] for finding in facts["findings"]]
+    assert severities == sorted(severities, key=["error", "left out", "warning", "ignore"].index)

@@ -59,7 +59,9 @@ rule check:
         root=image_root,
         source=source_flags,
         files=folder_listing,
-        settings=lambda wildcards: flags(dataset_of(wildcards), "val_fraction"),
+        settings=lambda wildcards: flags(
+            dataset_of(wildcards), "val_fraction", "channels"
+        ),
         policy=check_policy,
         least=least_size,
         # Snakemake deletes what a failed rule made; the report of a failed check is what its reader needs.
@@ -67,7 +69,7 @@ rule check:
         code=code("check"),
     shell:
         "zfpipe check --root {params.root:q} {params.source} --min-size {params.least} {params.settings} {params.policy} "
-        "--threads {threads} --out-manifest {output.manifest:q} --out-html {params.kept:q} "
+        "--name {wildcards.dataset} --threads {threads} --out-manifest {output.manifest:q} --out-html {params.kept:q} "
         "--out-json {output.json:q} 2> >(tee -a {log:q} >&2) && cp {params.kept:q} {output.html:q}"
 
 

@@ -82,6 +82,6 @@ rule view:
         channels=lambda wildcards: flags(run_of(wildcards)["figure"], "channels"),
         code=code("view"),
     shell:
-        "zfpipe view --model {input.model:q} --image {params.image:q} --title {wildcards.image} "
+        "zfpipe view --model {input.model:q} --image {params.image:q} --title '{wildcards.run} · {wildcards.image}' "
         "--layer {wildcards.layer} {params.settings} {params.collide} {params.channels} --device cpu "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"

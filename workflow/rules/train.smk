@@ -37,6 +37,6 @@ rule train:
         code=code("train", without=("zfpipe.pictures",)),
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
-        "{params.preprocess} "
+        "{params.preprocess} --title {wildcards.run} "
         "--state {params.state:q} --device {params.device} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

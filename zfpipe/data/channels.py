@@ -93,7 +93,8 @@ def say_channels(asked: list[int] | None, count: int) -> str:
 def shown(pixels: np.ndarray, channels: list[int] | None = None, empty: int = 0) -> np.ndarray:
     """Return pixels (..., C) as RGB (..., 3): the stated `channels` as red, green and blue.
 
-    The default is the first three; one channel is shown as grey, of two the blue is left `empty`.
+    The default is the first three; one channel is shown as grey. Of two the blue is left `empty` in pixels, and is the
+    mean of both in signed values (projections, filters), so that their strength is seen and not a third colour.
     """
     count = pixels.shape[-1]
     chosen = list(range(min(count, 3))) if channels is None else channels
@@ -102,4 +103,6 @@ def shown(pixels: np.ndarray, channels: list[int] | None = None, empty: int = 0)
     out = np.full((*pixels.shape[:-1], 3), empty, pixels.dtype)
     for place, channel in enumerate(chosen[:3]):
         out[..., place] = pixels[..., channel]
+    if len(chosen) == 2 and np.issubdtype(pixels.dtype, np.floating):
+        out[..., 2] = out[..., :2].mean(axis=-1)
     return out

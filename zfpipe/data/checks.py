@@ -42,13 +42,16 @@ class Checked:
     facts: list[Facts]
 
 
-def look_at_all(root: Path, files: Iterable[Listed], min_size: int, threads: int) -> Iterator[Facts]:
+def look_at_all(root: Path, files: Iterable[Listed], min_size: int, threads: int, channels: int = 3) -> Iterator[Facts]:
     """Yield the facts of each file in order; every image is decoded to its last pixel, `threads` at a time."""
-    return ordered_map(lambda listed: look(root, listed, min_size), files, threads)
+    return ordered_map(lambda listed: look(root, listed, min_size, channels), files, threads)
 
 
-def look(root: Path, listed: Listed, min_size: int = 0) -> Facts:
-    """Decode one file and say what was found; `min_size` is the least shorter side in pixels. Never raises."""
+def look(root: Path, listed: Listed, min_size: int = 0, channels: int = 3) -> Facts:
+    """Decode one file and say what was found; `min_size` is the least shorter side in pixels. Never raises.
+
+    An image can be taken as one or as three `channels`, an array only as what it has.
+    """
     if not is_utf8(listed.path):
         return Facts(listed, {"name-not-utf8": ""})
     try:
@@ -62,6 +65,11 @@ def look(root: Path, listed: Listed, min_size: int = 0) -> Facts:
         return Facts(listed, {_name_for(error, listed): str(error)})
     image = decoded.image
     findings = dict.fromkeys(decoded.conversions, "")
+    if channels == 1:
+        findings.pop("greyscale", None)  # as it was asked for
+    held = int(decoded.mode.split()[0]) if decoded.format == "NPY" else "one or three"
+    if held != channels and (decoded.format == "NPY" or channels not in (1, 3)):
+        findings["wrong-channels"] = f"holds {held} channels, and the data set's `channels` says {channels}"
     if min(image.size) < min_size:
         findings["too-small"] = f"{image.width} x {image.height} pixels, less than {min_size}"
     pixels = hashlib.sha256(f"{image.width} {image.height} ".encode() + image.tobytes())
@@ -144,6 +152,9 @@ def _of_classes(listing: Listing, facts: list[Facts], sides: dict[str, str]) -> 
     if listing.splits == ("val",):
         found["no-train"].append(Entry(("train/",), ()))
         return found
+    names = sorted({name for _, name in paths})
+    if len(names) == 1:
+        found["one-class"].append(Entry((f"{names[0]}/",), (), f"{len(facts)} images"))
     for side, other in (SPLITS, SPLITS[::-1]):
         for name in sorted({name for at, name in paths if at == side}):
             if not paths.get((other, name)) and (other, name) not in empty:

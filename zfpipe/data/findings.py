@@ -29,12 +29,14 @@ KINDS = {
     "decompression-bomb": Kind("error", "The image claims so many pixels that decoding could fill the memory.", True),
     "unsupported-mode": Kind("error", "Floating-point or 32-bit values, whose black and white are not known.", True),
     "name-not-utf8": Kind("error", "The name is not valid UTF-8, so no text file can hold it; rename it.", True),
+    "wrong-channels": Kind("error", "The image has not as many channels as the data set's `channels` says.", True),
     "too-small": Kind("error", "The shorter side is less than the network's input; it would be blown up."),
     "label-conflict": Kind("error", "The same pixels stand in several classes. Leaving out removes every copy."),
     "leakage": Kind("error", "The same pixels stand in train and in val. Leaving out removes the train copies."),
     "empty-class": Kind("error", "A class folder without one usable image."),
     "class-only-in-val": Kind("error", "The class has val images but none to train on."),
     "class-only-in-train": Kind("warning", "The class has train images but none to validate with."),
+    "one-class": Kind("warning", "All images are of one class: there is nothing for a network to tell apart."),
     "no-train": Kind("warning", "There is no train side at all: only given weights can be used."),
     "incomplete": Kind("warning", "Fewer images than the published set has: a copy that stopped, or a part of it."),
     "duplicate": Kind("warning", "The same pixels stand several times in one class. Leaving out keeps the first."),
@@ -179,10 +181,9 @@ def _threshold(setting: str) -> tuple[str, float]:
     except ValueError:
         value = -1
     if not low <= value <= high or (name == "near-duplicate" and value % 1):
+        whole = "a whole number " if name == "near-duplicate" else "a number "
         limits = f"from 0 to {high:g}" if high < math.inf else "of 0 or more"
-        raise UserError(
-            f"--threshold {setting!r}: {name} takes a number {limits}; the default is {THRESHOLDS[name]:g}."
-        )
+        raise UserError(f"--threshold {setting!r}: {name} takes {whole}{limits}; the default is {THRESHOLDS[name]:g}.")
     return name, value
 
 

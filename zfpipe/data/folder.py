@@ -62,7 +62,7 @@ def divide(digests: dict[str, set[str]], val_fraction: float) -> set[str]:
     """Choose the images for val; `digests` maps a class to the digests (hexadecimal) of its distinct images.
 
     An image's own digest decides: read as a number from 0 to 1, it is below `val_fraction` for val. So copies stay
-    together, and adding images moves no other. Only where that leaves a class further than a quarter (or one image)
+    together, and adding images moves no other. Only where that leaves a class further than a quarter (or half an image)
     from its share, or without an image on one side, those whose digests are next to the border change sides.
     """
     val = {digest for members in digests.values() for digest in members if _place(digest) < val_fraction}
@@ -77,7 +77,7 @@ def divide(digests: dict[str, set[str]], val_fraction: float) -> set[str]:
 
 
 def _near_share(count: int, total: int, fraction: float) -> int:
-    slack = max(1.0, total * min(fraction, 1 - fraction) / 4)
+    slack = max(0.5, total * min(fraction, 1 - fraction) / 4)
     low, high = round(total * fraction - slack), round(total * fraction + slack)
     if total >= 2:
         low, high = max(low, 1), min(high, total - 1)

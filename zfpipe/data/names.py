@@ -3,7 +3,12 @@
 
 def printable(name: str) -> str:
     """Return a file name fit for one line of text: control characters and bytes that are no UTF-8 escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
+    return "".join(char if char.isprintable() else _escaped(char) for char in name)
+
+
+def _escaped(char: str) -> str:
+    byte = ord(char) - 0xDC00  # how Python reads a byte that is no UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(char)[1:-1]
 
 
 def is_utf8(name: str) -> bool:

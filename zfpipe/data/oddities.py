@@ -12,6 +12,7 @@ from zfpipe.data.manifest import SPLITS
 from zfpipe.data.near import near_groups
 
 GREY_MODES = ("greyscale", "palette")  # conversions that say already why an image is grey
+TYPES = {".npy": "NPY"}  # beside those of Pillow
 SAME_TYPE = {"MPO": "JPEG"}  # a JPEG with several pictures is named .jpg
 
 
@@ -84,7 +85,10 @@ def _of_one(fact, median: int, limits: Mapping[str, float]) -> Iterator[tuple[st
 
 def _of_file(fact) -> Iterator[tuple[str, str]]:
     suffix = PurePosixPath(fact.listed.path).suffix.lower()
-    named, held = Image.registered_extensions().get(suffix), SAME_TYPE.get(fact.format, fact.format)
+    named, held = (
+        TYPES.get(suffix) or Image.registered_extensions().get(suffix),
+        SAME_TYPE.get(fact.format, fact.format),
+    )
     if named != held and SAME_TYPE.get(named, named) != held:
         yield "wrong-type", f"named {suffix or 'without a suffix'}, holds {fact.format}"
 

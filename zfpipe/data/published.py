@@ -1,5 +1,6 @@
 """Published data sets as torchvision's own classes find them below a root: their files listed, or their arrays read."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,8 @@ def _opened(
     needs = [need.format(size=size) for need in published.needs]
     missing = [need for need in needs if not (root / need).exists()]
     if missing and not download:
-        raise UserError(f"{_not_there(name, root, needs)}; missing: {', '.join(missing)}. {_how_to_get(name)}")
+        missing = f"missing: {', '.join(missing)}{_other_variant(name, root, size)}"
+        raise UserError(f"{_not_there(name, root, needs)}; {missing}. {_how_to_get(name)}")
     import torchvision  # here, since it takes seconds
 
     options = {published.variant_argument: value} if published.variants else {}
@@ -186,7 +188,10 @@ def _opened(
         try:
             yield split, getattr(torchvision.datasets, published.kind)(str(root), **chosen)
         except (RuntimeError, OSError, ValueError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
+            # Its own advice is about its Python arguments.
+            reason = re.split(r"\n|\. You can use download|, you can use download", str(error))[0].rstrip(".")
+            if "corrupted" in reason:
+                reason = "a file is missing, or its checksum is not the published one"
             at = _not_there(name, root, needs)
             raise UserError(f"{at}; torchvision says: {reason}. {_how_to_get(name)}") from error
 
@@ -196,10 +201,18 @@ def _not_there(name: str, root: Path, needs: list[str]) -> str:
     return f"{root} holds no whole {kind}: looked for {', '.join(needs)}"
 
 
+def _other_variant(name: str, root: Path, asked: str) -> str:
+    """Return a hint if another variant of the set is there."""
+    for word, size, _ in PUBLISHED[name].variants:
+        if size != asked and all((root / need.format(size=size)).exists() for need in PUBLISHED[name].needs):
+            return f" (the variant {word} is there: set `variant: {word}`)"
+    return ""
+
+
 def _how_to_get(name: str) -> str:
     gigabytes = PUBLISHED[name].gigabytes
     if gigabytes:
-        return f"`download: true` fetches it ({gigabytes:g} GB); or name the folder that holds it as `root`."
+        return f"`download: true` fetches it (up to {gigabytes:g} GB); or name the folder that holds it as `root`."
     return (
         "ImageNet cannot be fetched: put ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_train.tar and "
         "ILSVRC2012_img_val.tar from image-net.org there, and `download: true` lets torchvision unpack them; a folder "

@@ -16,12 +16,15 @@ from zfpipe.data.page import render, thumbnail
 from zfpipe.data.plots import class_plot, size_plot, sizes_of
 
 TEMPLATE = "report.html.j2"
+RANK = {"error": 0, "left out": 1, "warning": 2, "ignore": 3}  # the order of findings on the page
 MOST_SHOWN = 200  # cases that a finding lists on the page; the JSON file lists all
 MOST_PICTURED = 24  # of them with thumbnails
 MOST_FILES = 6  # of a case with thumbnails
 
 
-def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Policy) -> dict[str, Any]:
+def facts_for_report(
+    name: str, listing: Listing, checked: Checked, policy: Policy, excluded: str = ""
+) -> dict[str, Any]:
     """Return all facts as plain values; no date and no place, so the same data set gives the same report."""
     findings = [
         {
@@ -37,13 +40,16 @@ def facts_for_report(name: str, listing: Listing, checked: Checked, policy: Poli
         }
         for finding, entries in checked.findings.items()
     ]
+    findings.sort(key=lambda finding: RANK[finding["severity"]])
     splits = {split: _split(checked, split) for split in SPLITS}
     return {
         "format_version": 1,
         "data_set": name,
         "layout": listing.layout,
+        "excluded": excluded,
         "stops": any(finding["severity"] == "error" for finding in findings) or not splits["val"]["images"],
         "files": len(checked.facts),
+        "where": _where(listing, checked, findings),
         "splits": splits,
         "classes": _classes(checked),
         "images": _images(checked),
@@ -79,6 +85,17 @@ def _shown(facts: dict[str, Any]) -> Iterator[str]:
         for case in finding["cases"][:MOST_PICTURED]:
             if not any(file.endswith("/") for file in case["files"]):  # about a class, not about images
                 yield from case["files"][:MOST_FILES]
+
+
+def _where(listing: Listing, checked: Checked, findings: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the class and side of the files that findings name, where folders do not say them."""
+    if listing.layout.startswith("split by its folders"):
+        return {}
+    side = {row.path: row.split for row in checked.rows}
+    classes = {fact.listed.path: fact.listed for fact in checked.facts}
+    named = {file for finding in findings for case in finding["cases"] for file in case["files"] if file in classes}
+    parts = {file: (classes[file].class_name, side.get(file) or classes[file].split) for file in sorted(named)}
+    return {file: ", ".join(filter(None, part)) for file, part in parts.items()}
 
 
 def _split(checked: Checked, split: str) -> dict[str, Any]:

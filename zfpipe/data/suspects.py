@@ -44,10 +44,12 @@ def audit_labels(labels: np.ndarray, probabilities: np.ndarray) -> Audited:
 
 def labels_for(given: np.ndarray, classes: list[str], outputs: list[str]) -> np.ndarray:
     """Turn labels of the data set into places among the network's outputs, by the names of both."""
+    if len(outputs) < 2:
+        raise UserError(f"The network has {len(outputs)} output; to judge labels it has to know two classes at least.")
     missing = [name for name in classes if name not in outputs]
-    if missing or len(outputs) < 2:
+    if missing:
         raise UserError(
-            f"The network's outputs are not the data set's classes: it knows {len(outputs)}, {missing[:3]} are not "
-            "among them; an audit needs a network that was trained on these classes."
+            f"The network's outputs are not the data set's classes: it knows {len(outputs)}, without "
+            f"{', '.join(missing[:3])}; this needs a network that was trained on these classes."
         )
     return np.array([outputs.index(name) for name in classes], np.int64)[given]

@@ -18,6 +18,8 @@ def list_table(file: Path, root: Path) -> Listing:
 
     Raises UserError that names the line.
     """
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}, which the paths in {file} start from; name another `root`.")
     lines = _read(file, ("path", "label"))
     splits: set[str] = set()
     first: dict[str, int] = {}

@@ -135,7 +135,7 @@ def _load(path: str | Path) -> Any:
             "where you made it, write torch.save(network.state_dict(), path) instead."
         ) from error
     except Exception as error:  # of many kinds: any byte of the file may be the damaged one
-        cause = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{path} is not a whole PyTorch file ({cause}); if zfpipe made it, delete it and run again."
+            f"{path} is empty, cut short, or no file of PyTorch's; make or fetch it again (if zfpipe made it, "
+            "delete it and run again)."
         ) from error

@@ -47,8 +47,8 @@ def _place(traced: Traced, step: Step, number: int, below: list[Place], shapes: 
     """Return the place of image axis `number` in a step's map, given that in its inputs."""
     dims = 1 + len(step.shape or ())
     lost = Place(whole(traced.input_size[number]), 2 + number if dims == 4 else None)
-    reach = RULES[step.operation].reach if step.operation in RULES else "whole"
-    if reach == "whole" or step.shape is None or any(place.dim is None for place in below):
+    reach = RULES[step.operation].reach if step.operation in RULES else "unknown"
+    if reach in ("whole", "unknown") or step.shape is None or any(place.dim is None for place in below):
         return lost
     merged = span([place.axis for place in below])
     if reach == "moves" and merged != lost.axis:

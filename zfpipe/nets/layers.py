@@ -17,7 +17,8 @@ class Layer:
     """A rectified map: its public `name`, its `step` in the traced network, channels, map size (H, W), geometry.
 
     Where the rectification is leaky, only the positive part of the map counts as activations.
-    `obstacle` says why the deconvnet cannot go down from here, or is ''.
+    `obstacle` says why the deconvnet cannot go down from here, or is ''. `bound` names an operation whose reach is not
+    worked out, so that the field is taken to be the whole image, or is ''.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Layer:
     map_size: tuple[int, int]
     field: Field
     obstacle: str
+    bound: str = ""
 
 
 def layers(traced: Traced) -> dict[str, Layer]:
@@ -44,8 +46,15 @@ def layers(traced: Traced) -> dict[str, Layer]:
             channels, *size = shape
             field = Field(*(place.axis for place in lying[step.name]))
             why = obstacles[step.name] or _shapeless(step, lying[step.name])
-            found[name] = Layer(name, step.name, step.label, channels, tuple(size) or (1, 1), field, why)
+            bound = _bound(traced, step)
+            found[name] = Layer(name, step.name, step.label, channels, tuple(size) or (1, 1), field, why, bound)
     return found
+
+
+def _bound(traced: Traced, top: Step) -> str:
+    """Name the first operation below a step whose reach is not worked out, or return ''."""
+    below = (step for step in traced.upto([top.name]) if step.operation in RULES and step.sources)
+    return next((f"{step.label} at {step.name}" for step in below if RULES[step.operation].reach == "unknown"), "")
 
 
 def require_layers(traced: Traced, name: str) -> list[Layer]:

@@ -11,6 +11,7 @@ write one function here, for module types, functions and names of methods. Its d
     'point'   that position alone
     'window'  kernel_size, stride, padding, dilation
     'whole'   all of it
+    'unknown' not worked out: all of it is taken, an upper bound
     'last'    all along the last axis (a dense layer)
     'border'  that position, on a map with a border added
     'moves'   values are only moved about (or averaged over an axis): geometry finds out where to, call by call
@@ -132,7 +133,7 @@ def unpool_adaptively(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
 
 
 @rule(nn.Conv2d, F.conv2d, torch.conv2d, reach="window", refuses=gates)
-@rule(nn.ConvTranspose2d, F.conv_transpose2d, torch.conv_transpose2d, reach="whole", refuses=gates)
+@rule(nn.ConvTranspose2d, F.conv_transpose2d, torch.conv_transpose2d, reach="unknown", refuses=gates)
 def transpose_filter(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
     """Section 2.1, Filtering: the same filters, transposed; no bias."""
     return adjoint(run, x)
@@ -175,7 +176,7 @@ def forget(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
 
 @rule(nn.AvgPool2d, F.avg_pool2d, reach="window")
 @rule(nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d, reach="whole")
-@rule(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, F.interpolate, reach="whole")
+@rule(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, F.interpolate, reach="unknown")
 def spread_evenly(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
     """Average pooling gives each pixel of its window an equal share; interpolation gives back what it took."""
     return adjoint(run, x)

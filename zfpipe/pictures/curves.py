@@ -37,7 +37,10 @@ def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def _draw_accuracy(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    few = all(row.get(key, 1) == 1 for row in rows for key in ("train_top5", "val_top5"))  # five classes or fewer
     for top, style, alpha in ((1, "-", 1.0), (5, ":", 0.55)):
+        if top == 5 and few:
+            continue
         _line(axes, rows, f"train_top{top}", f"training, top-{top}", TRAIN, style, alpha)
         _line(axes, rows, f"val_top{top}", f"validation, top-{top}", VAL, style, alpha)
     axes.set_ylim(0, 1.02)

@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(arguments.out_html, render(TEMPLATE, sections=sections, most_shown=MOST_SHOWN))
     counts = ", ".join(f"{s['suspects']} of {s['images']} {s['split']} labels" for s in sections)
     say(f"audit: suspect are {counts}; {arguments.out_html}")
+    if any(section["agreed"] < section["images"] / 2 for section in sections):
+        say("audit: the network agrees with fewer than half of the labels: it has learnt too little to judge them.")
 
 
 def _rows(packed: Packed, names: list[str], labels: np.ndarray, audited: Audited) -> Iterator[list]:

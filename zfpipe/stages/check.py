@@ -38,9 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--variant", metavar="NAME", help="imagenette: full, 320px or 160px; places365: large or 256")
     add("--download", action="store_true", help="let torchvision fetch (imagenet: unpack) a published set into ROOT")
     add("--exclude", type=Path, metavar="CSV", help="leave out the files in its column `path`")
+    add("--name", help="what the report calls the data set (default: the folder's name)")
     add("--out-manifest", type=Path, required=True, help="CSV file to write: index, split, path, class, SHA-256")
     add("--out-html", type=Path, required=True, help="report for people to write")
     add("--out-json", type=Path, required=True, help="report for programs to write")
+    add("--channels", type=int, default=3, metavar="C", help="channels of an image: 1 grey, 3 RGB, else .npy arrays")
     add("--min-size", type=int, default=1, metavar="PX", help="least shorter side of an image, in pixels")
     add("--val-fraction", type=float, default=0.2, help="share of each class for val, where zfpipe splits")
     add("--severity", nargs="*", action="extend", metavar="NAME=LEVEL", help="make a finding error, warning or ignore")
@@ -59,14 +61,18 @@ def run(arguments: argparse.Namespace) -> None:
     given = arguments
     listing = list_source(given.source, given.root, given.file, given.download, given.variant)
     excluded = exclude(listing, read_exclusions(given.exclude), str(given.exclude)) if given.exclude else []
-    facts = look_at_all(arguments.root, listing.files, arguments.min_size, arguments.threads)
+    facts = look_at_all(given.root, listing.files, given.min_size, given.threads, given.channels)
     facts = list(progress(facts, "check", "files", len(listing.files)))
     checked = gather(listing, facts, policy, arguments.val_fraction)
-    report = facts_for_report(arguments.root.resolve().name, listing, checked, policy)
+    left_out = f"{len(excluded)} files excluded by {given.exclude}" if excluded else ""
+    report = facts_for_report(given.name or given.root.resolve().name, listing, checked, policy, left_out)
     write_text(arguments.out_json, as_json(report))
     thumbnails = thumbnails_for(arguments.root, report, checked, arguments.threads)
     write_text(arguments.out_html, as_html(report, thumbnails))
-    message = stopping_message(str(arguments.root), checked.findings, policy, str(arguments.out_html))
+    subject = str(given.file or given.root)
+    if excluded:
+        subject += f", without the {len(excluded)} files of {given.exclude},"
+    message = stopping_message(subject, checked.findings, policy, str(arguments.out_html))
     _stop_if_needed(message, report, arguments)
     write_manifest(arguments.out_manifest, checked.rows)
     counts = ", ".join(f"{report['splits'][split]['images']} {split}" for split in SPLITS)
@@ -77,7 +83,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _stop_if_needed(message: str, report: dict, arguments: argparse.Namespace) -> None:
     if not message and not report["splits"]["val"]["images"]:
-        message = f"{arguments.root} has no usable image for val; see {arguments.out_html}."
+        message = (
+            f"{arguments.root} has no usable image for val; where zfpipe splits, a class needs two images. "
+            f"See {arguments.out_html}."
+        )
     if message:
         arguments.out_manifest.unlink(missing_ok=True)  # an older one would tell of files that are no longer so
         raise UserError(message)

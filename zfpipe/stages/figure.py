@@ -141,7 +141,7 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
     """Return the figure's title, the facts beneath it, and the small print."""
     how = {"random": f"random, seed {arguments.seed}", "strongest": "the strongest", "list": "listed"}
     facts = [
-        f"receptive field {_by(found.receptive_field)} px",
+        _sees(found.receptive_field, found.input_size),
         f"map {_by(found.map_size)}",
         f"{shown} of {found.channels} units ({how[arguments.select]})",
         f"top {min(found.k, found.images)} of {found.images} images",
@@ -156,6 +156,8 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         notes += f" {say_channels(arguments.channels, found.channels_of_image)}"
     if arguments.beside:
         notes += " Each unit stands beside the unit of the same number of the other run."
+    if not found.present.all():
+        notes += " Empty: fewer images than that excite the unit."
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
@@ -208,6 +210,12 @@ def _span(rows: dict[int, int]) -> str:
 def _lot(seed: int, unit: int) -> bytes:
     # A digest, not a random generator: the choice is the same with every release of every library.
     return hashlib.sha256(f"{seed} {unit}".encode()).digest()
+
+
+def _sees(field: tuple[int, int], size: tuple[int, int]) -> str:
+    if all(seen >= side for seen, side in zip(field, size, strict=True)):
+        return f"sees the whole image, {_by(size)} px"
+    return f"receptive field {_by(field)} px"
 
 
 def _by(size: tuple[int, int]) -> str:

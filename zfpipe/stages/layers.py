@@ -41,15 +41,21 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table. Raises UserError for what is no model, and for a network that has no layer."""
     traced = trace(*_network(arguments))
     found = require_layers(traced, arguments.model)
-    obstacles = list(dict.fromkeys(layer.obstacle for layer in found if layer.obstacle))
-    rows = [HEADER] + [_row(layer, cost(traced, layer), obstacles) for layer in found]
+    notes = list(dict.fromkeys(filter(None, map(_note, found))))
+    rows = [HEADER] + [_row(layer, cost(traced, layer), notes) for layer in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    for number, obstacle in enumerate(obstacles, start=1):
-        print(f"[{number}] {obstacle}.")
-    if obstacles:
+    for number, note in enumerate(notes, start=1):
+        print(fill(f"[{number}] {note}.", 119))
+    if any(layer.obstacle for layer in found):
         print(fill(f"The deconvnet goes down through known operations alone; {supported()}.", 119))
+
+
+def _note(layer: Layer) -> str:
+    if layer.obstacle:
+        return layer.obstacle
+    return layer.bound and f"The whole image is taken as the field: how far {layer.bound} reaches is not worked out"
 
 
 def _network(arguments: argparse.Namespace) -> tuple[nn.Module, Size, int]:
@@ -76,18 +82,18 @@ def _description(text: str) -> dict:
     return spec
 
 
-def _row(layer: Layer, million: float, obstacles: list[str]) -> tuple[str, ...]:
+def _row(layer: Layer, million: float, notes: list[str]) -> tuple[str, ...]:
     axes = layer.field.axes
+    seen = [_size(getattr(axis, name) for axis in axes) for name in ("size", "jump", "window")]
+    note = f" [{notes.index(_note(layer)) + 1}]" if _note(layer) else ""
     return (
         layer.name,
         layer.operation,
         str(layer.channels),
         _size(layer.map_size),
-        _size(axis.size for axis in axes),
-        _size(axis.jump for axis in axes),
-        _size(axis.window for axis in axes),
-        f"{million:.3g}" if million < 1000 else f"{million:.0f}",
-        f"no [{obstacles.index(layer.obstacle) + 1}]" if layer.obstacle else "yes",
+        *(["?"] * 3 if layer.obstacle else seen),
+        "?" if layer.obstacle else f"{million:.3g}" if million < 1000 else f"{million:.0f}",
+        f"no{note}" if layer.obstacle else f"yes{note}",
     )
 
 

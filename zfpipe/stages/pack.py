@@ -1,8 +1,8 @@
 """Decode the images of one split once, in parallel, into one HDF5 file.
 
-Each image is read as upright 8-bit RGB, its shorter side is resized to --size (antialiased bilinear), and
-the centre square is kept. A file that changed since `zfpipe check` is refused. The same images give the
-same bytes.
+Each image is read upright, as 8-bit RGB (grey with --channels 1; any other number from .npy arrays), resized so that it
+just covers --size (antialiased bilinear), and its centre is kept. A file that changed since `zfpipe check` is refused.
+The same images give the same bytes.
 """
 
 import argparse

@@ -70,12 +70,13 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add(
         "--preprocess",
         metavar="JSON",
-        help='of given weights, instead of --mean and --std: {"mean": 1 or 3 numbers, "std": ..., "channel_order": '
-        '"RGB"|"BGR", "value_range": 255|1}; mean and std in that order and range',
+        help='of given weights, instead of --mean and --std: {"mean": one number or one a channel, "std": ..., '
+        '"channel_order": "RGB"|"BGR", "value_range": 255|1}; mean and std in that order and range',
     )
     add("--out-model", type=Path, required=True, metavar="MODEL.pt", help="the trained network")
     add("--out-metrics", type=Path, required=True, metavar="METRICS.csv", help="one row an epoch")
     add("--out-curves", type=Path, required=True, metavar="CURVES.png", help="the metrics drawn")
+    add("--title", help="of the curves, such as the run's name (default: the network's)")
     add("--state", type=Path, metavar="FOLDER", help="where every epoch is saved; needed unless --epochs 0")
     add(
         "--keep-epoch",
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
         model, rows, facts = work(arguments, spec, weights, prepare, train, val, device)
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
     write_text(arguments.out_metrics, as_csv(rows))
-    draw_curves(arguments.out_curves, rows, spec["name"])
+    draw_curves(arguments.out_curves, rows, arguments.title or spec["name"])
 
 
 def _train(

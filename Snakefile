@@ -16,6 +16,8 @@ include: "workflow/rules/mine.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/gallery_common.smk"
+include: "workflow/rules/gallery.smk"
 
 
 # Seconds each: on a cluster they run where snakemake does.
@@ -25,6 +27,7 @@ localrules:
     merge,
     figure,
     beside,
+    gallery,
     view,
 
 
@@ -47,6 +50,7 @@ rule all:
             for kind in ("png", "pdf")
         ],
         [figure for run in RUNS for figure in besides(run)],
+        [f"results/{run}/gallery" for run in RUNS if RUNS[run]["gallery"]["enabled"]],
         [view for run in RUNS for view in views(run)],
         [
             f"results/{run}/evaluate/evaluate.csv"

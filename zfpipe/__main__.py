@@ -22,6 +22,7 @@ STAGES = {
     "figure": "draw a layer: reconstructions beside image patches, unit by unit",
     "invariance": "shift, enlarge and turn images and see how far the network's answer moves",
     "occlude": "slide a grey square over an image and see what the network loses",
+    "gallery": "write a web site in which every unit can be looked at; it opens from the file system",
     "view": "project the strongest feature maps of one image back to pixels",
     "layers": "list the layers of a model: channels, map size, receptive field, jump, window",
 }

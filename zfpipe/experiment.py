@@ -18,7 +18,10 @@ from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
-SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "view", "occlude", "evaluate", "invariance")
+SECTIONS = (
+    *("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view", "occlude", "evaluate"),
+    "invariance",
+)
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -53,16 +56,22 @@ def packed_size(run: dict[str, Any]) -> Size:
 
 
 def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
-    """See that a run that is set beside another is made too, is another one, and has the same layers."""
+    """See that a run that is set beside another is made too, is another one, and in figures has the same layers.
+
+    Galleries set the same run beside as figures do, unless they name another.
+    """
     for name, run in runs.items():
-        other = run["figure"]["beside"]
-        if other is None:
-            continue
-        at = f"runs.{name}: figure.beside"
-        one_of(at, other, [run for run in known if run != name])
-        if other not in runs:
-            raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
-        for layer in run["layers"]:
+        for section in ("gallery", "figure"):
+            other = run[section]["beside"]
+            if other is None:
+                continue
+            at = f"runs.{name}: {section}.beside"
+            one_of(at, other, [run for run in known if run != name])
+            if other not in runs:
+                raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
+        run["gallery"]["beside"] = run["gallery"]["beside"] or run["figure"]["beside"]
+        other, at = run["figure"]["beside"], f"runs.{name}: figure.beside"
+        for layer in run["layers"] if other else ():
             if layer not in runs[other]["layers"]:
                 raise UserError(
                     f"config: {at} names {other!r}, which has no layer {layer!r}; both runs need the same layers, and "

@@ -27,7 +27,19 @@ reconstruct: {threads: 1}
 figure: {count: {default: 3}, dpi: 60}
 view: {images: {cat: "photographs:chelsea"}, layers: [conv2], dpi: 60}
 """
-RULES = ("photographs", "check", "pack", "train", "mine", "merge", "reconstruct", "figure", "view", "occlude")
+RULES = (
+    "photographs",
+    "check",
+    "pack",
+    "train",
+    "mine",
+    "merge",
+    "reconstruct",
+    "figure",
+    "gallery",
+    "view",
+    "occlude",
+)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 
 from zfpipe.files import checkpoint
 
-BELOW_MINE = {"merge": 1, "reconstruct": 3, "figure": 3}
+BELOW_MINE = {"merge": 1, "reconstruct": 3, "figure": 3, "gallery": 1}
 MINE_AND_BELOW = {"mine": 2} | BELOW_MINE
 TRAIN_AND_BELOW = {"train": 1, "view": 1} | MINE_AND_BELOW
 EVERYTHING = {"check": 1, "pack": 2} | TRAIN_AND_BELOW
@@ -27,17 +27,22 @@ def test_a_mere_touch_reruns_nothing(place):
     assert place.would_run() == {}
 
 
-@pytest.mark.parametrize("change", [{"dpi": 50}, {"quantile": 0.9, "scale": "unit"}, {"count": {"default": 2}}])
+@pytest.mark.parametrize("change", [{"dpi": 50}, {"scale": "unit"}, {"count": {"default": 2}}])
 def test_how_a_figure_looks_reruns_figures_alone(place, change):
     place.set(figure=change)
     assert place.would_run() == {"figure": 3}
+
+
+def test_how_strong_projections_look_reruns_the_gallery_too(place):
+    place.set(figure={"quantile": 0.9})
+    assert place.would_run() == {"figure": 3, "gallery": 1}
 
 
 def test_units_of_one_layer_rerun_that_layer_alone(place):
     place.set(figure={"units": {"conv2": [1, 2]}})
     assert place.would_run() == {"figure": 1}
     place.set(figure={"units": {}}, reconstruct={"units": {"conv2": [1, 2, 3]}})
-    assert place.would_run() == {"reconstruct": 1, "figure": 1}
+    assert place.would_run() == {"reconstruct": 1, "figure": 1, "gallery": 1}
 
 
 def test_another_k_reruns_mining_and_below_and_no_training(place):
@@ -56,12 +61,12 @@ def test_another_number_of_shards_merges_new_shards_alone(place):
 
 def test_another_way_to_collide_reruns_what_projects(place):
     place.set(reconstruct={"collide": "overwrite"})
-    assert place.would_run() == {"reconstruct": 3, "figure": 3, "view": 1}
+    assert place.would_run() == {"reconstruct": 3, "figure": 3, "gallery": 1, "view": 1}
 
 
 def test_another_layer_is_mined_and_drawn_without_training(place):
     place.config["runs"]["tiny"]["layers"] += ["conv4"]
-    assert place.would_run() == {"mine": 2, "merge": 1, "reconstruct": 4, "figure": 4}
+    assert place.would_run() == {"mine": 2, "merge": 1, "reconstruct": 4, "figure": 4, "gallery": 1}
 
 
 def test_another_image_to_view_is_viewed_alone(place):
@@ -100,7 +105,7 @@ def test_a_deleted_figure_is_rebuilt_alone(place):
 def test_a_deleted_result_is_rebuilt_with_what_follows(place):
     (place / "results/tiny/reconstruct/conv1.h5").unlink()
     (place / "results/tiny/figure/conv1.png").unlink()
-    assert place.would_run() == {"reconstruct": 1, "figure": 1}
+    assert place.would_run() == {"reconstruct": 1, "figure": 1, "gallery": 1}
 
 
 def test_another_run_trains_beside_the_first_on_the_same_images(place):
@@ -126,7 +131,8 @@ def test_comments_docstrings_and_layout_rerun_nothing(own_code):
     [
         ("stages/train.py", TRAIN_AND_BELOW),
         ("stages/mine.py", MINE_AND_BELOW),
-        ("stages/reconstruct.py", {"reconstruct": 3, "figure": 3}),
+        ("stages/reconstruct.py", {"reconstruct": 3, "figure": 3, "gallery": 1}),
+        ("site/pixels.py", {"gallery": 1}),
         ("pictures/pages.py", {"figure": 3, "view": 1}),
     ],
 )
@@ -147,6 +153,12 @@ def test_another_style_sheet_reruns_pictures_alone(own_code):
     path = own_code / "code/zfpipe/pictures/paper.mplstyle"
     path.write_text(path.read_text() + "\n# other\n")
     assert own_code.would_run() == {"figure": 3, "view": 1}
+
+
+def test_another_script_of_the_page_reruns_the_gallery_alone(own_code):
+    path = own_code / "code/zfpipe/site/web/unit.js"
+    path.write_text(path.read_text() + "\n// other\n")
+    assert own_code.would_run() == {"gallery": 1}
 
 
 def test_the_weights_of_the_finished_run_are_the_states(finished):

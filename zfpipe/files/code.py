@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "zfpipe"
-DATA = (".mplstyle", ".j2")  # style sheets and templates decide results too
+DATA = (".mplstyle", ".j2", ".css", ".js")  # style sheets, templates and scripts decide results too
 ROOT = Path(__file__).resolve().parents[1]
 # Command-line and progress output decide no result, so a change there reruns nothing.
 IGNORED = frozenset({f"{PACKAGE}.progress", f"{PACKAGE}.errors"})

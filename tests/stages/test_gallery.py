@@ -1,0 +1,184 @@
+"""The stage gallery: its sheets and data are what the files hold; names stay text; the same inputs, the same bytes."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from gallery_site import CLASSES, DEAD, EVIL, LAYERS, SOME, call, cell, made_from
+
+from zfpipe.data.packed import open_packed
+from zfpipe.files.reconstruction import open_reconstruction
+from zfpipe.site.layers import selectivity
+from zfpipe.site.pages import in_script
+from zfpipe.site.pixels import look, smaller, unit_cells
+from zfpipe.site.sheets import Sheets
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return made_from(tmp_path_factory.mktemp("gallery"))
+
+
+@pytest.fixture(scope="module")
+def site(options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "gallery"
+    call("gallery", *options, "--out", out)
+    return out
+
+
+def data(site, name):
+    """Return what a data script hands over."""
+    text = (site / f"data/{name}.js").read_text()
+    (put,) = re.findall(r'\Azfpipe\.put\("([^"]*)",(.*)\);\n\Z', text, re.S)
+    assert put[0] == name
+    return json.loads(put[1])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_entry_is_found_in_the_sheets(options, site, layer):
+    facts = data(site, f"layer-0-{LAYERS.index(layer)}")
+    with open_reconstruction(options[options.index("--metrics") - 3 :][LAYERS[::-1].index(layer)]) as found:
+        assert (facts["name"], facts["unit"]) == (layer, found.unit.tolist())
+        for position in range(len(found.unit)):
+            for kind, cells in zip(("projection", "patch"), unit_cells(found, position, None, 0.995), strict=True):
+                layout = facts["sheets"][f"full {kind}"]
+                assert len(cells) == facts["count"][position]
+                for rank, pixels in enumerate(cells):
+                    shown = cell(site, layout, position, rank).astype(int)
+                    assert shown.shape == pixels.shape
+                    if layout["kind"] == "png":
+                        assert np.array_equal(shown, pixels)
+                    elif kind == "patch":  # JPEG keeps photographs; noise of single pixels it does not
+                        assert np.abs(shown - pixels).mean() < 6
+
+
+def test_units_that_were_left_out_and_dead_ones(site):
+    assert data(site, "layer-0-2")["unit"] == list(SOME)
+    assert [data(site, "layer-0-1")["count"][unit] for unit in DEAD] == [0, 0]
+    layers = {layer["name"]: layer for layer in data(site, "site")["runs"][0]["layers"]}
+    assert list(layers) == list(LAYERS)
+    assert layers["conv3"]["units"] == len(SOME) < layers["conv3"]["channels"]
+    assert layers["conv2"]["dead"] == len(DEAD)
+
+
+def test_an_image_names_every_place_where_it_stands(options, site):
+    images = data(site, "images")
+    layers = [data(site, f"layer-0-{number}") for number in range(len(LAYERS))]
+    listed = {
+        (index, *entry) for index, entries in zip(images["index"], images["entries"], strict=True) for entry in entries
+    }
+    wanted = {
+        (index, number, position, rank)
+        for number, layer in enumerate(layers)
+        for position, indices in enumerate(layer["image_index"])
+        for rank, index in enumerate(indices)
+        if index >= 0
+    }
+    assert listed == wanted
+    with open_packed(options[options.index("--images") + 1]) as packed:
+        for place, index in enumerate(images["index"]):
+            assert images["path"][place] == packed.paths[index]
+            whole = packed.read_rows([index])[0][2:62, 2:62]
+            assert np.abs(cell(site, images["sheets"], place, 0).astype(int) - whole).mean() < 8
+
+
+def test_the_same_inputs_give_the_same_bytes(options, site, tmp_path):
+    call("gallery", *options, "--out", tmp_path / "again")
+    files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()
+    )
+    for file in files:
+        assert (site / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
+
+
+def test_names_with_markup_stay_text(site):
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
+    parser.feed((site / "index.html").read_text())
+    assert not any("onerror" in attributes for _, attributes in tags)
+    assert not any(tag == "b" for tag, _ in tags)
+    assert "&lt;b&gt;fog&lt;/b&gt;" in (site / "index.html").read_text()
+    for script in (site / "data").glob("*.js"):
+        assert not set("<>&") & set(script.read_text()), script
+    assert data(site, "site")["runs"][0]["classes"] == CLASSES
+    assert EVIL in data(site, "images")["path"][0]
+
+
+def test_in_script_nothing_ends_a_script():
+    value = {"</script>": "<!-- & \u2028 \ud800"}
+    assert json.loads(in_script(value)) == value
+    assert in_script(value).isascii()
+    assert not set("<>&") & set(in_script(value))
+
+
+def test_everything_that_the_page_loads_is_in_the_folder(site):
+    text = (site / "index.html").read_text()
+    loaded = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
+    assert len(loaded) > 10
+    for path in loaded:
+        assert path.startswith("data:") or (site / path).is_file(), path
+    for script in (site / "page").iterdir():
+        assert "http" not in script.read_text(), script
+
+
+def test_stale_and_foreign_files_are_refused(options, tmp_path, capsys):
+    def refused(sentence, **changed):
+        words = list(map(str, options))
+        for name, value in changed.items():
+            words[words.index(f"--{name.replace('_', '-')}") + 1] = str(value)
+        call("gallery", *words, "--out", tmp_path / "refused", status=1)
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "refused").exists()
+
+    other = options[options.index("--beside-topk") + 1].parent
+    refused("other weights", model=other / "model.pt")
+    refused("is stale", reconstructions=other / "conv3.h5")
+    refused("is stale", beside_reconstructions=options[options.index("--topk") + 1].parent / "conv1.h5")
+    (tmp_path / "report.json").write_text("{}")
+    refused("is no report of a check", report=tmp_path / "report.json")
+    refused("is no JSON", config="{")
+    shutil.copy(options[options.index("--metrics") + 1], tmp_path / "metrics.csv")
+    (tmp_path / "metrics.csv").write_text("epoch,val_top1\n1,much\n")
+    refused("is no table of metrics", metrics=tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("side", [5, 40])
+def test_sheets_find_every_cell_again(tmp_path, side):
+    generator = np.random.default_rng(0)
+    sheets = Sheets(tmp_path, "x", (side, side + 2), 3, 2, pixels=30_000)
+    blocks = [
+        np.full((n, side, side + 2, 3), 0, np.uint8) + generator.integers(0, 255, (n, 1, 1, 3), np.uint8)
+        for n in (6, 1, 0, 5, 6, 2, 6)
+    ]
+    for block in blocks:
+        sheets.add(block)
+    sheets.flush()
+    assert len(list(tmp_path.iterdir())) == -(-len(blocks) // np.prod(sheets.layout()["blocks"]))
+    layout = sheets.layout() | {"stem": "x"}
+    for position, block in enumerate(blocks):
+        for rank, pixels in enumerate(block):
+            off = np.abs(cell(tmp_path, layout, position, rank).astype(int) - pixels)
+            assert np.median(off) <= 4  # a pixel of the border between two cells may have a touch of both
+            assert off[2:-2, 2:-2].max() <= 25
+
+
+def test_selectivity_is_1_for_one_class_and_0_for_an_even_spread():
+    assert selectivity(np.array([2, 2, 2, 2]), 3) == 1
+    assert selectivity(np.array([0, 1, 2]), 3) == 0
+    assert selectivity(np.array([0, 1, 2, 3]), 1000) == 0
+    assert 0 < selectivity(np.array([0, 0, 1]), 3) < 1
+    assert selectivity(np.array([-1, -1]), 3) == 0
+
+
+def test_looks_of_a_picture_and_its_negative_are_opposite():
+    generator = np.random.default_rng(0)
+    cells = generator.integers(1, 256, (3, 32, 32, 3)).astype(np.uint8)
+    one, negative = look(cells).astype(float), look((256 - cells.astype(int)).astype(np.uint8)).astype(float)
+    assert one @ negative / np.linalg.norm(one) / np.linalg.norm(negative) < -0.95
+    assert not look(cells[:0]).any()
+    assert smaller(cells, (8, 8)).shape == (3, 8, 8, 3)

@@ -1,0 +1,55 @@
+# Helpers of the rule gallery. Nothing here makes a file.
+TOLD = (
+    "pack",
+    "train",
+    "mine",
+    "reconstruct",
+)  # sections of a run that decide what its gallery shows
+PLACES = (
+    "root",
+    "file",
+    "exclude",
+    "weights",
+)  # paths, of which the page tells the last part
+
+
+def told_settings(wildcards):
+    """What the gallery tells of the config: what decides its pictures, without folders of this machine."""
+    run, told = run_of(wildcards), {}
+    for name, section in [("model", run["model"])] + [(key, run[key]) for key in TOLD]:
+        told[name] = {key: section[key] for key in section if key != "threads"}
+    told["layers"] = run["layers"]
+    dataset = EXPERIMENT["datasets"][run["dataset"]]
+    told["dataset"] = {key: dataset[key] for key in dataset if key != "check"}
+    for section in (told["model"], told["dataset"]):
+        for key in PLACES:
+            if section.get(key):
+                section[key] = os.path.basename(section[key].rstrip("/"))
+    return json.dumps(told, sort_keys=True)
+
+
+def reconstructions(run):
+    return [f"results/{run}/reconstruct/{layer}.h5" for layer in RUNS[run]["layers"]]
+
+
+def beside_files(wildcards):
+    """Input function: what a gallery shows of the run that is set beside its own."""
+    other = run_of(wildcards)["gallery"]["beside"]
+    if other is None:
+        return []
+    return [
+        f"results/{other}/mine/topk.h5",
+        f"results/{other}/train/metrics.csv",
+        *reconstructions(other),
+    ]
+
+
+def beside_flags(wildcards, input):
+    """The same as options of `zfpipe gallery`."""
+    other = run_of(wildcards)["gallery"]["beside"]
+    if other is None:
+        return ""
+    topk, metrics, *layers = input.beside
+    options = {"beside": other, "beside_topk": topk, "beside_metrics": metrics}
+    options |= {"beside_reconstructions": layers}
+    return flags(options, *options)

@@ -1,0 +1,134 @@
+"""What the page knows of a layer: its numbers, its units' entries, and the sheets that its pictures are in."""
+
+import base64
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zfpipe.data.channels import shown
+from zfpipe.files.reconstruction import Reconstruction
+from zfpipe.files.whole import write_bytes
+from zfpipe.pictures.ranges import symmetric_scale, to_pixels
+from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
+from zfpipe.site.sheets import Sheets
+
+KINDS = ("projection", "patch")
+TILE = 64  # side in pixels of a picture in the wall of tiles, where the receptive field is larger
+ACROSS = 9  # pictures of a unit in one row of its sheet
+PREVIEW, PREVIEWED = 56, 3  # side in pixels, and pictures in a row and column, of a layer's preview
+
+
+def write_layer(
+    folder: Path, stem: str, found: Reconstruction, channels: list[int] | None, quantile: float
+) -> dict[str, Any]:
+    """Write the sheets and the preview of a layer into `folder`; return its facts as plain values.
+
+    `stem` begins the names of all its files. `channels` of the image are shown, `quantile` of a projection's pixels
+    are within its scale.
+    """
+    cell = tuple(min(sides) for sides in zip(found.receptive_field, found.input_size, strict=True))
+    sheets = _sheets(folder, stem, cell, found.k)
+    looks, previewed, previews = [], _strongest(found), {}
+    for position in range(len(found.unit)):
+        both = unit_cells(found, position, channels, quantile)
+        for kind, cells, shrink in zip(KINDS, both, (smaller_projections, smaller), strict=True):
+            sheets["full", kind].add(cells)
+            if ("tile", kind) in sheets:
+                sheets["tile", kind].add(shrink(cells, sheets["tile", kind].cell))
+        looks.append(look(both[0]))
+        if position in previewed:
+            previews[position] = both[0][:1]
+    for sheet in sheets.values():
+        sheet.flush()
+    _write_preview(folder / f"{stem}-preview.jpg", [previews[position] for position in previewed])
+    facts = _facts(found, cell)
+    facts["look"] = base64.b64encode(np.array(looks, np.int8).tobytes()).decode()
+    facts["sheets"] = {f"{size} {kind}": sheet.layout() for (size, kind), sheet in sheets.items()}
+    facts["filters"] = _write_filters(folder, stem, found, channels)
+    return facts
+
+
+def significant(values: np.ndarray, digits: int = 4) -> list[Any]:
+    """Return numbers (..., K) as nested lists, rounded to so many significant digits."""
+    if values.ndim > 1:
+        return [significant(row, digits) for row in values]
+    return [float(f"{value:.{digits}g}") for value in values]
+
+
+def selectivity(labels: np.ndarray, classes: int) -> float:
+    """Return how few classes a unit's entries come from: 1 if one, 0 if they are spread as evenly as they can be.
+
+    One minus the entropy of the classes over its largest value, for labels (n,) of which -1 is none.
+    """
+    known = labels[labels >= 0]
+    most = min(len(known), classes)
+    if most < 2:
+        return float(len(known) > 0 and classes > 1)
+    share = np.unique(known, return_counts=True)[1] / len(known)
+    return round(1 - float(-(share * np.log(share)).sum() / math.log(most)) + 0.0, 4)
+
+
+def _sheets(folder: Path, stem: str, cell: tuple[int, int], k: int) -> dict[tuple[str, str], Sheets]:
+    """Return the sheets of full-size pictures, and of tiles if these are smaller."""
+    across = min(k, ACROSS)
+    tile = tuple(max(1, round(side * min(1, TILE / max(cell)))) for side in cell)
+    square = math.ceil(math.sqrt(k))
+    found = {}
+    for kind in KINDS:
+        found["full", kind] = Sheets(folder, f"{stem}-{kind}", cell, across, -(-k // across))
+        if tile != cell:
+            found["tile", kind] = Sheets(folder, f"{stem}-tile-{kind}", tile, square, -(-k // square))
+    return found
+
+
+def _facts(found: Reconstruction, cell: tuple[int, int]) -> dict[str, Any]:
+    geometry = {name: list(getattr(found, name)) for name in ("receptive_field", "jump", "start", "map_size")}
+    columns = {name: getattr(found, name).tolist() for name in ("image_index", "row", "col", "label")}
+    return {
+        "name": found.layer,
+        "channels": found.channels,
+        "dead": found.dead,
+        "k": found.k,
+        "input_size": list(found.input_size),
+        "crop": list(cell),
+        **geometry,
+        "unit": found.unit.tolist(),
+        "count": found.present.sum(axis=1).tolist(),
+        "activation": significant(found.activation),
+        "selectivity": [selectivity(labels, len(found.classes)) for labels in found.label],
+        **columns,
+    }
+
+
+def _strongest(found: Reconstruction) -> list[int]:
+    alive = np.flatnonzero(found.present[:, 0]) if found.k else np.array([], int)
+    order = alive[np.argsort(-found.activation[alive, 0], kind="stable")]
+    return order[: PREVIEWED**2].tolist()
+
+
+def _write_preview(path: Path, cells: list[np.ndarray]) -> None:
+    """Write a square of the strongest units' first projections, grey where the layer has fewer."""
+    page = np.full((PREVIEWED * PREVIEW, PREVIEWED * PREVIEW, 3), 128, np.uint8)
+    for number, cell in enumerate(cells):
+        size = min(PREVIEW, cell.shape[1]), min(PREVIEW, cell.shape[2])
+        square = Image.fromarray(smaller_projections(cell, size)[0]).resize(
+            (PREVIEW, PREVIEW), Image.Resampling.NEAREST
+        )
+        top, left = number // PREVIEWED * PREVIEW, number % PREVIEWED * PREVIEW
+        page[top : top + PREVIEW, left : left + PREVIEW] = np.asarray(square)
+    write_bytes(path, encoded(Image.fromarray(page), lossless=False))
+
+
+def _write_filters(folder: Path, stem: str, found: Reconstruction, channels: list[int] | None) -> dict[str, Any] | None:
+    """Write the first layer's own filters, each by its own scale around mid-grey; None for other layers."""
+    if found.filters is None:
+        return None
+    filters = shown(found.filters, channels)
+    sheet = Sheets(folder, f"{stem}-filter", filters.shape[1:3], 1, 1)
+    for each in filters:
+        sheet.add(to_pixels(each, symmetric_scale(each, quantile=1))[None])
+    sheet.flush()
+    return sheet.layout()

@@ -21,12 +21,25 @@ class Row:
     detail: str
 
     @classmethod
-    def over(cls, what: str, unit: str, count: float, stage: Spent, other: Spent, bar: float, detail: str) -> "Row":
+    def over(
+        cls, what: str, unit: str, count: float, stage: Spent, other: Spent, bar: float | None, detail: str
+    ) -> "Row":
         """A rate over that of the same work done otherwise: by wall clock, and by CPU time, which is less noisy."""
         rates = (f"{count / spent.wall:.4g}" for spent in (stage, other))
         return cls(
-            what, unit, *rates, f"{other.wall / stage.wall:.2f}", f"{other.cpu / stage.cpu:.2f}", f">= {bar:g}", detail
+            what,
+            unit,
+            *rates,
+            f"{other.wall / stage.wall:.2f}",
+            f"{other.cpu / stage.cpu:.2f}",
+            f">= {bar:g}" if bar else "",
+            detail,
         )
+
+    @classmethod
+    def like(cls, what: str, unit: str, small: float, large: float, bar: float, detail: str) -> "Row":
+        """A cost that should stay what it is where there is more to do; both figures, and the second over the first."""
+        return cls(what, unit, f"{large:.4g}", f"{small:.4g}", f"{large / small:.2f}", "", f"<= {bar:g}", detail)
 
     @classmethod
     def under(cls, what: str, unit: str, found: float, bar: float, detail: str) -> "Row":

@@ -6,6 +6,7 @@ computed again on the way; if one differs from what was mined, the stage stops.
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError, nearest, require_one_of
 from zfpipe.files.digest import sha256_file
-from zfpipe.files.reconstruction import select_units, writing_reconstruction
+from zfpipe.files.reconstruction import ReconstructionWriter, select_units, writing_reconstruction
 from zfpipe.files.topk import MISSING, LayerTopK, TopK, read_topk
 from zfpipe.nets.deconvnet import COLLIDE
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -75,15 +76,22 @@ def run(arguments: argparse.Namespace) -> None:
             topk_sha256=sha256_file(arguments.topk),
             collide=arguments.collide,
         )
-        places = _in_image_order(entries)
         with writing as writer:
-            batches = _batches(places, projector.batch_size)
-            what = f"reconstruct {layer.name}"
-            fitting = Fitting(what, projector.batch_size)
-            for batch in progress(batches, what, "patches", len(places), projector.batch_size):
-                fitting.each(
-                    lambda part: _project(part, entries, units, packed, projector, writer, arguments.topk), batch
-                )
+            project_all(entries, units, packed, projector, writer, arguments.topk)
+
+
+def project_all(
+    entries: LayerTopK, units: np.ndarray, packed: Packed, projector, writer: ReconstructionWriter, path: str | Path
+) -> None:
+    """Project every entry of the top-k's rows `units`, and write it. `path` is the top-k file's, for messages.
+
+    Raises UserError if an activation computed again is not the one that was mined.
+    """
+    places = _in_image_order(entries)
+    what = f"reconstruct {entries.name}"
+    fitting = Fitting(what, projector.batch_size)
+    for batch in progress(_batches(places, projector.batch_size), what, "patches", len(places), projector.batch_size):
+        fitting.each(lambda part: _project(part, entries, units, packed, projector, writer, path), batch)
 
 
 def _project(

@@ -1,0 +1,167 @@
+"""Reconstruction against captum's NeuronDeconvolution, and against the arithmetic that it cannot do without."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from captum.attr import NeuronDeconvolution
+
+from benchmarks.material import mined_zfnet
+from benchmarks.table import Row
+from benchmarks.timing import Spent, side_by_side
+from zfpipe.data.packed import open_packed
+from zfpipe.files.reconstruction import DIGESTS, select_units, writing_reconstruction
+from zfpipe.files.topk import LayerTopK, read_topk
+from zfpipe.nets.layers import layers
+from zfpipe.nets.models import Model, load_model
+from zfpipe.nets.quick import channels_last
+from zfpipe.nets.reach import projector_of
+from zfpipe.nets.trace import trace
+from zfpipe.stages.reconstruct import project_all
+
+LAYERS = {"conv1": 96, "conv2": 256, "conv3": 384, "conv4": 384, "conv5": 256}
+K = 9
+FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up: image, conv1, pool1, conv2, pool2, ...
+    "conv1": (7, 1),
+    "conv2": (27, 11, 5, 1),
+    "conv3": (75, 35, 17, 7, 3, 1),
+    "conv4": (107, 51, 25, 11, 5, 3, 1),
+    "conv5": (139, 67, 33, 15, 7, 5, 3, 1),
+}
+
+
+def measure(folder: Path, quick: bool) -> list[Row]:
+    """Return a row for each layer over captum, one overall, and the same over the necessary arithmetic."""
+    warnings.filterwarnings("ignore", module="captum")
+    files = mined_zfnet(folder, 48 if quick else 192)
+    units = {"conv3": 12, "conv5": 6} if quick else {"conv1": 96, "conv2": 96, "conv3": 48, "conv4": 24, "conv5": 16}
+    rows, totals = [], np.zeros((3, 2))
+    for layer, count in units.items():
+        patches, spent = _layer(files, layer, count, folder, 1 if quick else 3)
+        for number, name in enumerate(("stage", "captum", "limit")):
+            totals[number] += np.array([spent[name].wall, spent[name].cpu]) / patches * LAYERS[layer] * K
+        rows += _rows(layer, f"{patches} patches", patches, *spent.values())
+    everything = sum(LAYERS[layer] for layer in units) * K
+    return rows + _rows(
+        "all", f"each layer's cost times its {everything} patches", everything, *(Spent(*both) for both in totals)
+    )
+
+
+def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, limit: Spent) -> list[Row]:
+    over_captum, over_limit = (10, 0.6) if layer == "all" else (4, None)
+    return [
+        Row.over(f"reconstruct {layer}, over captum", "patches/s", patches, stage, captum, over_captum, detail),
+        Row.over(f"reconstruct {layer}, over its arithmetic", "patches/s", patches, stage, limit, over_limit, detail),
+    ]
+
+
+def _layer(files: dict[str, Path], layer: str, units: int, folder: Path, rounds: int) -> tuple[int, dict[str, Spent]]:
+    """Return the number of patches, and what the stage, captum and the arithmetic alone took for them.
+
+    The stage's time is that from the first image read to the file renamed into its place.
+    """
+    chosen = np.linspace(0, LAYERS[layer] - 1, units).astype(int)
+    entries = read_topk(files["topk"]).layers[layer]
+    model = load_model(files["model"])
+    patches = int(entries.present[chosen].sum())
+    sampled = min(patches, 18)
+    candidates = {
+        "stage": _stage(files, model, layer, chosen, folder / "out.h5"),
+        "captum": _captum(model, layer, entries, chosen, sampled),
+        "limit": _limit(model, layer, patches),
+    }
+    spent = side_by_side(candidates, rounds)
+    captum = Spent(*(np.array([spent["captum"].wall, spent["captum"].cpu]) * patches / sampled))
+    return patches, spent | {"captum": captum}
+
+
+def _stage(files: dict[str, Path], model: Model, layer: str, units: np.ndarray, out: Path) -> Callable[[], object]:
+    mined, facts = read_topk(files["topk"]).layers[layer], dict.fromkeys(DIGESTS, "0" * 64)
+    traced = trace(model.network, model.input_size)
+    channels_last(model.network)
+    projector = projector_of(model, traced, layers(traced)[layer], "add")
+    entries = select_units(mined, units)
+
+    def run():
+        with open_packed(files["images"]) as packed:
+            with writing_reconstruction(out, mined, units, model.input_size, images=len(packed), **facts) as writer:
+                project_all(entries, units, packed, projector, writer, files["topk"])
+
+    return run
+
+
+def _captum(model: Model, layer: str, entries: LayerTopK, units: np.ndarray, count: int) -> Callable[[], object]:
+    """Captum at its best: channels last, a batch of entries of any unit at once (32 or more is no faster)."""
+    network = model.network.to(memory_format=torch.channels_last)
+    places = np.argwhere(entries.present[units])[:count]
+    unit, row, col = (
+        torch.from_numpy(part.astype(np.int64))
+        for part in (units[places[:, 0]], entries.row[units][tuple(places.T)], entries.col[units][tuple(places.T)])
+    )
+    images = torch.randn(count, 3, *model.input_size).contiguous(memory_format=torch.channels_last)
+    explain = NeuronDeconvolution(network, network.get_submodule(f"{layer}.relu"))
+    return lambda: explain.attribute(images, lambda maps: maps[torch.arange(count), unit, row, col])
+
+
+def _limit(model: Model, layer: str, patches: int) -> Callable[[], object]:
+    """The convolutions of the receptive field up to the last pooling below the layer, and those down again, alone."""
+    steps, batch = _arithmetic(model, layer), min(patches, 32)
+    runs = [step(batch) for step in steps]
+
+    def run():
+        with torch.inference_mode():
+            for _ in range(round(patches / batch)):
+                for one in runs:
+                    one()
+
+    return run
+
+
+def _arithmetic(model: Model, layer: str) -> list[Callable[[int], Callable[[], object]]]:
+    found = []
+    last = list(LAYERS).index(layer)
+    maps = iter(FIELDS[layer])
+    side = next(maps)
+    for number, name in enumerate(list(LAYERS)[:last]):
+        own = getattr(model.network, name).conv
+        above = next(maps)
+        if number < 2:  # a pooling stands above it
+            found.append(_up(own, side))
+        found.append(_down(own, above))
+        side = next(maps) if number < 2 else above
+    own = getattr(model.network, layer).conv
+    return [*found, _unit(own)]
+
+
+def _up(own: torch.nn.Conv2d, side: int):
+    def prepare(batch: int):
+        x = torch.randn(batch, own.in_channels, side, side).contiguous(memory_format=torch.channels_last)
+        return lambda: F.conv2d(x, own.weight, own.bias, own.stride)
+
+    return prepare
+
+
+def _down(own: torch.nn.Conv2d, side: int):
+    """The transposed convolution; above the image as one plain convolution of its phases, which is faster."""
+
+    def prepare(batch: int):
+        signal = torch.randn(batch, own.out_channels, side, side).contiguous(memory_format=torch.channels_last)
+        if own.in_channels > 3:
+            return lambda: F.conv_transpose2d(signal, own.weight, None, own.stride)
+        phases = torch.randn(12, own.out_channels, 4, 4).contiguous(memory_format=torch.channels_last)
+        return lambda: F.conv2d(signal, phases, padding=3)
+
+    return prepare
+
+
+def _unit(own: torch.nn.Conv2d):
+    """The unit's own filter, as strong as its activation."""
+
+    def prepare(batch: int):
+        filters, strength = own.weight[torch.arange(batch) % own.out_channels], torch.randn(batch, 1, 1, 1)
+        return lambda: filters * strength
+
+    return prepare

@@ -124,7 +124,7 @@ def replace(key, change):
     def apply(file):
         values = change(file[key][:])
         del file[key]
-        file[key] = values
+        file.create_dataset(key, data=values, chunks=values.shape, fletcher32=True)
 
     return apply
 

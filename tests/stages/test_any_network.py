@@ -1,6 +1,7 @@
 """All stages, from images to pictures, for networks and images that are not RGB squares through a network of ours."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ def build(channels=3, outputs=2):
 def here(tmp_path, monkeypatch):
     """A working directory with a module nets_beside_config.py."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "nets_beside_config", raising=False)  # another test's
     (tmp_path / "nets_beside_config.py").write_text(NETS)
     return tmp_path
 

@@ -23,6 +23,10 @@ except UserError as error:  # one sentence; a WorkflowError would add lines of t
     sys.exit(1)
 
 RUNS = EXPERIMENT["runs"]
+# The config is what says which code may run: a model file alone may not (zfpipe/nets/trust.py).
+os.environ["ZFPIPE_NETWORKS"] = ",".join(
+    sorted({run["model"]["name"] for run in RUNS.values()})
+)
 # What defines a training, as options of `zfpipe train`.
 TRAINING = (
     "epochs batch_size learning_rate momentum weight_decay schedule patience factor dropout filter_radius "

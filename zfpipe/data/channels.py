@@ -42,7 +42,8 @@ def read_file(path: str | Path, size: Size, channels: int) -> np.ndarray:
 def load_array(data: bytes) -> np.ndarray:
     """Return the array (H, W, C) uint8 of a .npy file's bytes; (H, W) gets one channel. Pickles are never loaded."""
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
+        # Not np.load, which opens an archive of arrays too.
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:
         raise Undecodable(
             "not-an-image",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zfpipe.data.names import printable
 from zfpipe.errors import UserError
 from zfpipe.files.whole import write_bytes
 
@@ -76,7 +77,10 @@ def read_manifest(path: str | Path, split: str | None = None) -> list[Row]:
             f"{path} is not a whole manifest: its last line does not hold the SHA-256 of the others; "
             "run `zfpipe check` again (a manifest is not to be edited by hand)."
         )
-    rows = _parse(path, (body + b"\n").decode())
+    try:
+        rows = _parse(path, (body + b"\n").decode())
+    except (ValueError, TypeError, csv.Error) as error:  # its digest is right: somebody wrote it by hand
+        raise UserError(f"{path} is no manifest ({error}); run `zfpipe check` again.") from error
     return rows if split is None else [row for row in rows if row.split == split]
 
 
@@ -90,5 +94,7 @@ def _parse(path: str | Path, text: str) -> list[Row]:
     for row in rows:
         if row.image_index != counts.get(row.split):
             raise UserError(f"{path} is damaged: image {row.image_index} of split {row.split!r} is out of its place.")
+        if row.path.startswith("/") or ".." in row.path.split("/"):
+            raise UserError(f"{path} names {printable(row.path)}, which leads out of the data set's root.")
         counts[row.split] += 1
     return rows

@@ -23,9 +23,9 @@ class Packed:
 
     def __init__(self, file):
         self._file = file
-        self.labels: np.ndarray = np.asarray(hdf5.get(file, "label"), dtype=np.int64)
-        self.paths: list[str] = hdf5.get(file, "path")
         self.classes: list[str] = hdf5.names(file, "classes")
+        self.labels: np.ndarray = _labels(file, len(self.classes))
+        self.paths: list[str] = _paths(file, len(self.labels))
         self.split = hdf5.text(attribute(file, "split"))
         self.manifest_sha256 = hdf5.text(attribute(file, "manifest_sha256"))
         self.size: Size = pair(np.asarray(attribute(file, "size")).tolist())
@@ -101,10 +101,26 @@ def write_packed(
             raise ValueError(f"{came} images came for {len(paths)} rows")
 
 
+def _labels(file, classes: int) -> np.ndarray:
+    labels = np.asarray(hdf5.get(file, "label"))
+    require(labels.dtype == np.int32 and labels.ndim == 1, file, "label", f"is {labels.dtype} {labels.shape}")
+    good = ((labels >= 0) & (labels < classes)).all()
+    require(bool(good), file, "label", f"is not always one of the {classes} classes")
+    return labels.astype(np.int64)
+
+
+def _paths(file, count: int) -> list[str]:
+    paths = hdf5.get(file, "path")
+    require(isinstance(paths, list) and len(paths) == count, file, "path", f"does not name {count} images")
+    return paths
+
+
 def _channels(file, size: Size, count: int) -> int:
     require("images" in file, file, "images", "is missing")
     shape = file["images"].shape
     require(shape[:3] == (count, *size) and len(shape) == 4, file, "images", f"has shape {shape}")
+    require(file["images"].dtype == np.uint8, file, "images", f"is {file['images'].dtype}, not uint8")
+    require(hdf5.is_full(file["images"]), file, "images", "does not hold as many bytes as its shape says")
     return int(shape[3])
 
 

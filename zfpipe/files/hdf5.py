@@ -1,6 +1,6 @@
 """HDF5 files that describe themselves: kind, format version, what they were made from, checksums.
 
-The only module that imports h5py.
+Only this room imports h5py.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files.disk import Disk
+from zfpipe.files.foreign import BROKEN, refuse_absurd, refuse_foreign
 from zfpipe.files.whole import whole_file
 
 VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1}
@@ -53,13 +54,14 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)  # never written again; some NFS and Lustre mounts refuse locks
     except OSError as error:
         raise UserError(
-            f"{path} is not a whole HDF5 file ({_cause(error)}); delete it and run again to rebuild it."
+            f"{path} is not a whole HDF5 file ({cause(error)}); delete it and run again to rebuild it."
         ) from error
     with file:
         try:
             found, version = text(file.attrs.get("kind")), file.attrs.get("format_version")
-        except (OSError, RuntimeError, KeyError) as error:
-            raise UserError(f"{path} is damaged ({_cause(error)}); delete it and run again to rebuild it.") from error
+            refuse_foreign(file)
+        except BROKEN as error:
+            raise UserError(f"{path} is damaged ({cause(error)}); delete it and run again to rebuild it.") from error
         if found != kind:
             raise UserError(f"{path} holds {found!r}, where a file of kind {kind!r} is needed.")
         if version != VERSIONS[kind]:
@@ -87,7 +89,10 @@ def names(group: h5py.Group, name: str) -> list[str]:
     while _piece(name, piece) in group.attrs:
         found += text(group.attrs[_piece(name, piece)])
         piece += 1
-    return json.loads(found)
+    listed = json.loads(found)
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        raise ValueError(f"{name} is no list of names")
+    return listed
 
 
 def put(group: h5py.Group, name: str, array: Any, compress: bool = False) -> h5py.Dataset:
@@ -152,12 +157,18 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
     try:
         if name not in group:
             raise UserError(f"{where} is missing; delete the file and run again to rebuild it.")
+        refuse_absurd(group[name], rows)
         values = group[name][rows]
         if h5py.check_string_dtype(group[name].dtype):
             return [value.decode() for value in np.atleast_1d(values)]
         return values
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(f"{where} is damaged ({_cause(error)}); delete the file and run again.") from error
+    except BROKEN as error:
+        raise UserError(f"{where} is damaged ({cause(error)}); delete the file and run again.") from error
+
+
+def is_full(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset that is not compressed has all its bytes in the file: none is left to HDF5's fill value."""
+    return dataset.id.get_storage_size() >= dataset.nbytes
 
 
 def _new(disk: Disk) -> h5py.File:
@@ -185,5 +196,6 @@ def _piece(name: str, piece: int) -> str:
     return f"{name}.{piece}" if piece else name
 
 
-def _cause(error: Exception) -> str:
-    return str(error).split("\n")[0]
+def cause(error: Exception) -> str:
+    """Return an error's first line."""
+    return (str(error) or type(error).__name__).split("\n")[0]

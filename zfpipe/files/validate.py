@@ -10,9 +10,7 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
-
-# What h5py raises where a byte of the file's own bookkeeping has changed.
-_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+from zfpipe.files.foreign import BROKEN
 
 
 @contextlib.contextmanager
@@ -20,8 +18,8 @@ def naming_damage(path: str | Path) -> Iterator[None]:
     """Turn h5py's errors on a damaged file into a UserError that names the file."""
     try:
         yield
-    except _BROKEN as error:
-        raise UserError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run again.") from error
+    except BROKEN as error:
+        raise UserError(f"{path} is damaged ({hdf5.cause(error)}); delete it and run again.") from error
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 from zfpipe.nets import paper
 from zfpipe.nets.names import DEFAULT_SIZE
+from zfpipe.nets.trust import require_content, require_trusted
 from zfpipe.nets.yours import build_yours, code_of, is_yours
 from zfpipe.progress import say
 
@@ -144,14 +145,34 @@ def save_model(path: str | Path, model: Model, **facts: Any) -> None:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model file; the network is in eval mode, on the CPU. Raises UserError if it is damaged."""
+    """Read a model file; the network is in eval mode, on the CPU.
+
+    Raises UserError if it is damaged, or names code of which nobody said that it may run (`zfpipe.nets.trust`).
+    """
     content = checkpoint.load(path, "model")
-    network = build(content["spec"], len(content["classes"]))
+    require_content(content, path)
+    require_trusted(content["spec"], path)
+    network = _built(content, path)
     _refuse_edited(content["spec"], path)
     load_weights(network, content["state_dict"], path)
     network.eval().requires_grad_(False)
     facts = (content[key] for key in ("spec", "classes", "mean", "std", "packed_size"))
     return Model(network, *facts, bgr=content.get("channel_order") == "BGR")
+
+
+def _built(content: dict[str, Any], path: str | Path) -> nn.Module:
+    spec, classes = content["spec"], len(content["classes"])
+    if is_yours(spec["name"]):
+        return build(spec, classes)
+    try:
+        with torch.device("meta"):  # without memory, for a spec may be absurd; what fits the file's weights is not
+            load_weights(build(spec, classes), content["state_dict"], path, check_only=True)
+        return build(spec, classes)
+    except UserError as error:
+        raise UserError(f"{path}: {str(error).removeprefix(f'{path} ')}") from error
+    except (TypeError, ValueError, RuntimeError, KeyError, ArithmeticError, AttributeError, MemoryError) as error:
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: its spec {spec} makes no network ({cause}); run the stage train again.") from error
 
 
 def _refuse_edited(spec: dict[str, Any], path: str | Path) -> None:
@@ -161,8 +182,11 @@ def _refuse_edited(spec: dict[str, Any], path: str | Path) -> None:
         )
 
 
-def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
-    """Put weights into a network. Raises UserError with the first keys that differ if they are another network's."""
+def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path, check_only: bool = False) -> None:
+    """Put weights into a network (or see whether they fit).
+
+    Raises UserError with the first keys that differ if they are another network's.
+    """
     own = network.state_dict()
     state_dict = counters_filled(own, state_dict)
     missing = [key for key in own if key not in state_dict]
@@ -175,7 +199,8 @@ def load_weights(network: nn.Module, state_dict: dict[str, Tensor], path: str | 
     if missing or foreign or shapes:
         kinds = (("it lacks", missing), ("the model has no", foreign), ("the shapes differ:", shapes))
         raise UserError(f"{path} does not fit the model: {'; '.join(_first(*kind) for kind in kinds if kind[1])}.")
-    network.load_state_dict(state_dict)
+    if not check_only:
+        network.load_state_dict(state_dict)
 
 
 def counters_filled(own: Mapping[str, Tensor], state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,17 +6,23 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-slow test-slurm faults lint bench bench-quick clean
+.PHONY: demo test test-slow test-browser test-slurm faults lint bench bench-quick clean
 
 demo: .venv/installed
 	$(RUN) snakemake --cores $(CORES)
 	@echo; echo "Figures:"; ls -1 results/*/figure/*.png results/*/view/*/*.png
+	@echo; echo "To look around in, with a browser:"; ls -1 results/*/gallery/index.html
 
 test: .venv/installed
 	$(RUN) pytest
 
 test-slow: .venv/installed
 	$(RUN) pytest -m slow
+
+# The gallery in a real browser, Debian's Chromium; where there is none and none can be had, it says so and skips.
+test-browser: .venv/installed
+	tests/browser/install
+	$(RUN) pytest -m browser tests/browser
 
 # Hundreds of kills, and what differs afterwards (docs/reliability.md): make faults KILLS=600 SEED=2
 faults: .venv/installed

@@ -47,7 +47,7 @@ def results(place) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(finished, slurm, tmp_path_factory):
+def whole(slurm, finished, tmp_path_factory):
     """The whole workflow on its way; the other tests run meanwhile, and the last one looks at what came."""
     place = type(finished)(tmp_path_factory.mktemp("whole") / "whole", yaml.safe_load(CONFIG), finished.code)
     shutil.copytree(finished / "images", place / "images")
@@ -57,13 +57,13 @@ def whole(finished, slurm, tmp_path_factory):
         os.killpg(sent.process.pid, signal.SIGKILL)
 
 
-def test_a_job_is_cancelled_while_it_runs(whole):
+def test_a_job_is_cancelled_while_it_runs(slurm, whole):
     _, sent = whole
     (training,) = sent.until(lambda: [job for job in sent.jobs("train") if job["state"] == "RUNNING"])
     subprocess.run(["scancel", training["id"]], check=True)
 
 
-def test_a_job_that_is_killed_over_its_memory_succeeds_with_more(place, slurm):
+def test_a_job_that_is_killed_over_its_memory_succeeds_with_more(slurm, place):
     (place / "heavy.py").write_text(HEAVY)
     model = {"name": "heavy:network", "input_size": 56, "weights": "random"}
     place.config["view"] = {}
@@ -81,7 +81,7 @@ def test_a_job_that_is_killed_over_its_memory_succeeds_with_more(place, slurm):
     assert "exceeded memory limit" in log.read_text()
 
 
-def test_after_a_kill_of_snakemake_the_plain_command_goes_on_and_trains_no_epoch_twice(place, slurm):
+def test_after_a_kill_of_snakemake_the_plain_command_goes_on_and_trains_no_epoch_twice(slurm, place):
     shutil.rmtree(place / "results/tiny")
     place.set(train={"epochs": EPOCHS})
     unbroken = type(place)(place / "unbroken", dict(place.config), place.code)
@@ -102,7 +102,7 @@ def test_after_a_kill_of_snakemake_the_plain_command_goes_on_and_trains_no_epoch
     assert all(torch.equal(weights[key], expected[key]) for key in expected)
 
 
-def test_a_gpu_and_its_partition_are_asked_for(place, slurm):
+def test_a_gpu_and_its_partition_are_asked_for(slurm, place):
     place.config["device"] = "cuda"
     said = place.snakemake(*to_slurm(place, "--retries", "0", MODEL, gpu={"partition": "gpus"}), status=1)
     (job,) = jobs(said)
@@ -112,7 +112,7 @@ def test_a_gpu_and_its_partition_are_asked_for(place, slurm):
     assert "device is 'cuda', which this machine does not have" in said  # the pretended GPU is none
 
 
-def test_the_whole_workflow_gives_the_local_bytes_although_a_job_was_cancelled(whole, finished):
+def test_the_whole_workflow_gives_the_local_bytes_although_a_job_was_cancelled(slurm, whole, finished):
     place, sent = whole
     sent.finish()
     assert results(place) == results(finished)

@@ -63,6 +63,11 @@ rule all:
             if RUNS[run]["invariance"]["images"]
         ],
         [
+            f"results/{run}/similarity/similarity.png"
+            for run in RUNS
+            if RUNS[run]["similarity"]["to"]
+        ],
+        [
             f"results/{run}/occlude/{image}.png"
             for run in RUNS
             for image in RUNS[run]["occlude"]["images"]

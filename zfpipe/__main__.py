@@ -21,6 +21,7 @@ STAGES = {
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",
     "figure": "draw a layer: reconstructions beside image patches, unit by unit",
     "invariance": "shift, enlarge and turn images and see how far the network's answer moves",
+    "similarity": "compare projections with those of the same network untrained, as numbers",
     "occlude": "slide a grey square over an image and see what the network loses",
     "gallery": "write a web site in which every unit can be looked at; it opens from the file system",
     "view": "project the strongest feature maps of one image back to pixels",

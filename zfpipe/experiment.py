@@ -18,10 +18,7 @@ from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
-SECTIONS = (
-    *("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view", "occlude", "evaluate"),
-    "invariance",
-)
+SECTIONS = tuple("pack train audit mine reconstruct figure gallery view occlude evaluate invariance similarity".split())
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -80,14 +77,17 @@ def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
 
 
 def _check_together(runs: dict[str, Any], known: dict[str, Any]) -> None:
-    """See that the runs of an ensemble are made too, and of one data set."""
+    """See that the runs of an ensemble, and the control of a comparison, are made too, and of one data set."""
     for name, run in runs.items():
-        for other in run["evaluate"]["with"]:
-            at = f"runs.{name}: evaluate.with"
-            alike = [run for run in known if run != name and known[run]["dataset"] == known[name]["dataset"]]
-            one_of(at, other, alike)
+        alike = [other for other in known if other != name and known[other]["dataset"] == known[name]["dataset"]]
+        control = run["similarity"]["to"]
+        asked = [("evaluate.with", other) for other in run["evaluate"]["with"]]
+        for key, other in asked + ([("similarity.to", control)] if control else []):
+            one_of(f"runs.{name}: {key}", other, alike)
             if other not in runs:
-                raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
+                raise UserError(
+                    f"config: runs.{name}: {key} names {other!r}, which `only` leaves out; name it there too."
+                )
 
 
 def _names(top: dict[str, Any]) -> list[str]:

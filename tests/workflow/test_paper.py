@@ -36,6 +36,16 @@ def test_what_is_not_there_to_occlude_is_one_sentence(place):
         assert "Traceback" not in said
 
 
+def test_a_run_is_compared_with_its_control(place):
+    control = place.config["runs"]["tiny"] | {"train": {"epochs": 0}, "layers": ["conv1"]}
+    place.config["runs"]["control"] = control | {"model": control["model"] | {"weights": "random"}}
+    place.config["runs"]["tiny"]["similarity"] = {"to": "control", "units": 3}
+    place.make("results/tiny/similarity/similarity.csv")
+    table = pd.read_csv(place / "results/tiny/similarity/similarity.csv")
+    assert set(table.layer) == {"conv1", "conv2", "conv3"}
+    assert table.ranks.abs().max() < 0.999
+
+
 def test_two_runs_are_evaluated_together(place):
     place.config["runs"]["twin"] = place.config["runs"]["tiny"] | {"train": {"seed": 1}, "layers": ["conv1"]}
     place.config["runs"]["tiny"]["evaluate"] = {"enabled": True, "with": ["twin"]}

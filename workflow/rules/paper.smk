@@ -110,3 +110,37 @@ rule invariance:
         "zfpipe invariance --model {input.model:q} --image {params.images:q} --name {params.names:q} "
         "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {params.device} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule similarity:
+    input:
+        model="results/{run}/train/model.pt",
+        control=lambda wildcards: f"results/{run_of(wildcards)['similarity']['to']}/train/model.pt",
+        images=packed("val"),
+        topk="results/{run}/mine/topk.h5",
+    output:
+        table="results/{run}/similarity/similarity.csv",
+        figure=report(
+            "results/{run}/similarity/similarity.png",
+            caption="../report/similarity.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "beside the untrained network"},
+        ),
+    log:
+        "results/{run}/log/similarity.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    threads: 4
+    resources:
+        **needs("similarity"),
+    params:
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["similarity"], "units", "seed", "dpi"
+        ),
+        title=lambda wildcards: f"{wildcards.run} beside {run_of(wildcards)['similarity']['to']}",
+        device=EXPERIMENT["device"],
+        code=code("similarity"),
+    shell:
+        "zfpipe similarity --model {input.model:q} --control {input.control:q} --images {input.images:q} "
+        "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {params.device} --threads {threads} "
+        "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"

@@ -9,6 +9,7 @@ COMPUTING = (
     "occlude",
     "evaluate",
     "invariance",
+    "similarity",
 )
 SLURM = {
     "partition": "slurm_partition",

@@ -18,7 +18,8 @@ from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
-SECTIONS = tuple("pack train audit mine reconstruct figure gallery view occlude evaluate invariance similarity".split())
+SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view")
+SECTIONS += ("evaluate", "invariance", "occlude", "similarity")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:

@@ -120,6 +120,13 @@ int rename(const char *from, const char *to) {
     AROUND(int, "rename", whole, 1, real(from, to));
 }
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+    REAL(renameat2);
+    char whole[PATH_MAX];
+    if (!named(to_folder, to, whole)) return real(from_folder, from, to_folder, to, flags);
+    AROUND(int, "rename", whole, 1, real(from_folder, from, to_folder, to, flags));
+}
+
 int mkdir(const char *path, mode_t mode) {
     REAL(mkdir);
     char whole[PATH_MAX];

@@ -2,13 +2,12 @@
 
 import itertools
 import random
-import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import KILL_AFTER, KILL_BEFORE, KILL_HALFWAY, KILLED, Runner
-from small_run import STAGES, Command, commands, copy, leftovers, prepare, results
+from small_run import STAGES, Command, commands, copy, leftovers, prepare, results, take_away
 
 WAYS = {KILL_BEFORE: "before", KILL_AFTER: "after", KILL_HALFWAY: "halfway through"}
 MOST_IN_A_ROW = 3  # a rerun may be killed too
@@ -48,7 +47,7 @@ class StageKills:
 
     def kill(self, command: Command, random_: random.Random) -> list[Kill]:
         """Take a job's results away, kill it while it makes them anew, perhaps more than once, then let it finish."""
-        self.take_away(command)
+        take_away(self.work, command)
         kills = []
         for _ in range(random_.choice([1, 1, 1, MOST_IN_A_ROW])):
             kills.append(self._one(command, random_))
@@ -74,12 +73,6 @@ class StageKills:
         done = self.runner.run(self.work, argv=command.argv, nth=nth, action=action)
         operation = (done.operations or ["none"])[-1].split()[0]
         return Kill(command.stage, f"{WAYS[action]} {operation}", done.status == KILLED)
-
-    def take_away(self, command: Command) -> None:
-        for name in command.outputs:
-            (self.work / name).unlink(missing_ok=True)
-        if command.state:
-            shutil.rmtree(self.work / command.state, ignore_errors=True)
 
     def half_written(self, command: Command) -> list[str]:
         """A file that is there at all must be whole, right after the kill."""

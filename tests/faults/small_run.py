@@ -18,7 +18,7 @@ from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 
 REPOSITORY = Path(__file__).parents[2]
-STAGES = ("check", "pack", "train", "mine", "merge", "reconstruct", "figure")
+STAGES = ("check", "pack", "train", "mine", "merge", "reconstruct", "figure", "gallery")
 CONFIG = """
 datasets: {small: {source: folder, root: images}}
 runs:
@@ -28,9 +28,10 @@ mine: {shards: 2, k: 3, batch_size: 8, threads: 1}
 reconstruct: {threads: 1}
 figure: {count: {default: 3}, dpi: 50}
 """
-# How fast a training was stands in metrics.csv and in its checkpoints; it is left out when two runs are compared.
+# How fast a training was stands in its metrics and checkpoints; it is left out when two runs are compared.
 TIMED_COLUMN = "images_per_second"
 PARTIAL = ".partial"
+KEPT, REPORT = "results/data/small/log/check-report.html", "results/data/small/check/report.html"  # the rule copies it
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def commands(folder: Path) -> list[Command]:
     done = subprocess.run(asked, cwd=folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = re.findall(r"Shell command: zfpipe (.*?) 2> >\(tee -a (\S+)", done.stdout + done.stderr)
-    found = [Command(argv[0], Path(log).stem, argv) for argv, log in ((shlex.split(line), log) for line, log in lines)]
+    jobs = ((shlex.split(line.replace(KEPT, REPORT)), Path(log).stem) for line, log in lines)
+    found = [Command(argv[0], name, argv) for argv, name in jobs]
     return sorted(found, key=lambda command: (STAGES.index(command.stage), command.name))
 
 
@@ -96,12 +98,15 @@ def results(folder: Path, only: list[str] | None = None) -> dict[str, bytes]:
     """
     paths = sorted(path for path in (folder / "results").rglob("*") if path.is_file())
     names = {str(path.relative_to(folder)): path for path in paths if only is None}
-    names |= {name: folder / name for name in only or () if (folder / name).is_file()}
-    return {name: content(path) for name, path in names.items() if not _left_out(name)}
+    for name in only or ():  # files, and one folder
+        names |= {str(path.relative_to(folder)): path for path in (folder / name, *(folder / name).rglob("*"))}
+    return {name: content(path) for name, path in names.items() if path.is_file() and not _left_out(name)}
 
 
 def content(path: Path) -> bytes:
-    """Return a file's bytes, but for metrics.csv and checkpoints: there the images a second are left out first."""
+    """Return a file's bytes; of metrics.csv, checkpoints and the gallery's facts without the images a second."""
+    if path.name == "site.js":
+        return re.sub(rf'"{TIMED_COLUMN}":[0-9.e+-]+'.encode(), b"", path.read_bytes())
     if path.name == "metrics.csv":
         rows = [line.split(b",") for line in path.read_bytes().splitlines()]
         place = rows[0].index(TIMED_COLUMN.encode())
@@ -111,6 +116,14 @@ def content(path: Path) -> bytes:
         rows = [{key: value for key, value in row.items() if key != TIMED_COLUMN} for row in found["rows"]]
         return sha256_value(found | {"rows": rows}).encode()
     return path.read_bytes()
+
+
+def take_away(folder: Path, command: Command) -> None:
+    """Remove what a job has made, and what it would go on from."""
+    for name in command.outputs:
+        (folder / name).unlink(missing_ok=True) if not (folder / name).is_dir() else shutil.rmtree(folder / name)
+    if command.state:
+        shutil.rmtree(folder / command.state, ignore_errors=True)
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -124,4 +137,4 @@ def copy(source: Path, to: Path) -> None:
 
 
 def _left_out(name: str) -> bool:
-    return name.endswith((".log", ".tsv", "/lock", "/writer.txt", PARTIAL))
+    return name.endswith((".log", ".tsv", "/lock", "/writer.txt", ".snakemake_timestamp", KEPT, PARTIAL))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from runner import FAIL_FROM, FAIL_ONCE
-from small_run import STAGES, leftovers
+from small_run import STAGES, leftovers, take_away
 
 CAUSES = (errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EIO)
 TRIES = 4
@@ -22,7 +22,7 @@ def test_a_stage_that_cannot_write_says_which_file_and_why(stages, stage):
     command = command_of(stages, stage, random_)
     made, failed = len(stages.whole[command.name].operations), 0
     for cause in CAUSES:
-        stages.take_away(command)
+        take_away(stages.work, command)
         fault = {"nth": random_.randint(1, made), "action": random_.choice([FAIL_ONCE, FAIL_FROM]), "code": cause}
         done = stages.runner.run(stages.work, argv=command.argv, **fault)
         assert stages.half_written(command) == []

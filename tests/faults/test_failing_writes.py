@@ -33,8 +33,6 @@ class Bench:
             self.folder.mkdir()
             assert self.write(version).status == 0
             self.versions[version] = contents(self.folder)
-        if kind == "folder":  # it replaces none but an empty one
-            self.versions[OLD] = {}
         assert self.versions[OLD] != self.versions[NEW]
 
     def write(self, version: int = NEW, **fault):
@@ -52,9 +50,11 @@ class Bench:
     def require_whole(self, done, causes: tuple[int, ...]) -> None:
         """Every file is the old one or the new one whole, and a failure is told in one sentence."""
         found = contents(self.folder)
-        assert found.keys() in (self.versions[OLD].keys(), self.versions[NEW].keys()), done.operations
+        assert found.keys() == self.versions[OLD].keys(), done.operations  # nothing lost, nothing temporary
         for name, data in found.items():
-            assert data in (self.versions[OLD].get(name), self.versions[NEW][name]), (name, done.operations)
+            assert data in (self.versions[OLD][name], self.versions[NEW][name]), (name, done.operations)
+        if self.kind == "folder":
+            assert found in (self.versions[OLD], self.versions[NEW])
         if done.status == 0:
             assert found == self.versions[NEW]
             return
@@ -121,7 +121,7 @@ def disk(folder: Path, kilobytes: int):
 
 
 def test_a_real_disk_that_fills_up_at_any_place(runner, tmp_path):
-    for kind in ("packed", "reconstruction", "model", "manifest", "pdf"):
+    for kind in ("packed", "reconstruction", "model", "manifest", "folder"):
         with disk(tmp_path / "disk", 400):
             bench = Bench(runner, kind, tmp_path / "disk")
             for room in itertools.count(0, 4096):

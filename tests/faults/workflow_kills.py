@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import psutil
 from kills import Kill
-from small_run import STAGES, commands, copy, environment, leftovers, prepare, results, snakemake
+from small_run import STAGES, commands, copy, environment, leftovers, prepare, results, snakemake, take_away
 
 VICTIMS = ("stage", "snakemake", "both")
 PATIENCE = 300.0  # seconds for anything to happen, on a machine that others use too
@@ -31,10 +30,7 @@ class WorkflowKills:
         """Take a stage's results away, kill `victim` while the stage makes them anew, then run the plain command."""
         copy(self.reference, self.work)
         for command in (command for command in self.commands if command.stage == stage):
-            for name in command.outputs:
-                (self.work / name).unlink()
-            if command.state:
-                shutil.rmtree(self.work / command.state)
+            take_away(self.work, command)
         return killed(self.work, self.right, stage, victim, random_)
 
 
@@ -65,11 +61,11 @@ def killed(folder: Path, right: dict[str, bytes], stage: str, victim: str, rando
     return done
 
 
-def start(folder: Path) -> subprocess.Popen:
-    """Start the plain command in a process group of its own."""
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    """Start the plain command (or another) in a process group of its own."""
     said = (folder / "killed.txt").open("w")
     ways = {"stdout": said, "stderr": subprocess.STDOUT, "start_new_session": True}
-    return subprocess.Popen(snakemake(*PLAIN), cwd=folder, env=environment(), **ways)
+    return subprocess.Popen(snakemake(*(arguments or PLAIN)), cwd=folder, env=environment(), **ways)
 
 
 def plain(folder: Path, *arguments: str, status: int = 0) -> str:

@@ -154,16 +154,17 @@ def test_leftover_folders_are_cleaned_too(tmp_path):
     assert (tmp_path / "out/a.txt").read_text() == "new"
 
 
-def test_a_folder_is_whole_and_takes_the_place_of_an_empty_one_alone(tmp_path):
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_is_replaced_whole_or_stays(tmp_path, monkeypatch, can_exchange):
+    if not can_exchange:
+        monkeypatch.setattr("zfpipe.files.whole.RENAME_EXCHANGE", 1 << 20)  # refused as invalid, as by NFS
     out = tmp_path / "out"
-    out.mkdir()
+    for content in ("one", "two"):
+        with whole_folder(out) as aside:
+            (aside / f"{content}.txt").write_text(content)
+    assert [entry.name for entry in out.iterdir()] == ["two.txt"]
     with contextlib.suppress(ZeroDivisionError), whole_folder(out) as aside:
-        (aside / "one.txt").write_text("half")
+        (aside / "three.txt").write_text("half")
         1 / 0  # noqa: B018
-    assert list(out.iterdir()) == []
-    with whole_folder(out) as aside:
-        (aside / "one.txt").write_text("one")
-    with pytest.raises(UserError, match=r"Cannot write .*out: Directory not empty\."), whole_folder(out) as aside:
-        (aside / "two.txt").write_text("two")
-    assert [entry.name for entry in out.iterdir()] == ["one.txt"]
+    assert [entry.name for entry in out.iterdir()] == ["two.txt"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]

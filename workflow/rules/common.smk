@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from snakemake.logging import logger
+from zfpipe.data.folder import every_file
 from zfpipe.data.published import PUBLISHED
 from zfpipe.data.sources import WRITTEN
 from zfpipe.data.sizes import pair, size_name
@@ -111,9 +112,8 @@ def folder_listing(wildcards):
         return None  # fetched, a published set has changed nothing
     root = image_root(wildcards)
     listing = sorted(
-        f"{os.path.relpath(folder, root)}/{name} {os.stat(os.path.join(folder, name), follow_symlinks=False).st_size}"
-        for folder, _, names in os.walk(root, followlinks=True)
-        for name in names
+        f"{os.path.relpath(os.path.dirname(path), root)}/{os.path.basename(path)} {os.lstat(path).st_size}"
+        for path in every_file(root)
     )
     return sha256("\n".join(listing).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -58,6 +58,22 @@ def list_folder(root: Path) -> Listing:
     return listing
 
 
+def every_file(root: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the paths of all files below a folder, through links too, but never through a folder that we are in."""
+    real = os.path.realpath(root)
+    if real in above:
+        return
+    try:
+        entries = list(os.scandir(root))
+    except OSError:  # gone meanwhile, or not ours to read: the check says so
+        return
+    for entry in entries:
+        if _is_folder(entry):
+            yield from every_file(entry.path, above | {real})
+        else:
+            yield entry.path
+
+
 def divide(digests: dict[str, set[str]], val_fraction: float) -> set[str]:
     """Choose the images for val; `digests` maps a class to the digests (hexadecimal) of its distinct images.
 
@@ -122,6 +138,13 @@ def _list_classes(root: Path, split: str | None, listing: Listing) -> None:
         listing.folders.append((split, name))
         inside = sorted(_files(path), key=os.fsencode)
         listing.files += [Listed(file.relative_to(root).as_posix(), name, split) for file in inside]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:

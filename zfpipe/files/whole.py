@@ -1,6 +1,8 @@
 """Whole files only: written aside, flushed, renamed. The final path is the old file whole or the new one whole."""
 
 import contextlib
+import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -11,6 +13,7 @@ from pathlib import Path
 from zfpipe.errors import UserError
 
 SUFFIX = ".partial"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 
 
 @contextlib.contextmanager
@@ -23,9 +26,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with _naming(path):
         _clean(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
-    aside = Path(name)
-    fcntl.flock(handle, fcntl.LOCK_EX)  # says that its writer lives
+        handle, aside = _aside(path, folder=False)
     try:
         with _naming(path, aside):
             yield aside
@@ -40,22 +41,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; put it at `path`, which is not there or empty, when the block ends well.
+    """Yield a temporary folder beside `path`; put it in place of `path` when the block ends well.
 
     Raises UserError, naming `path` and the cause, when the disk is full or a folder cannot be written.
     """
     path = Path(path)
     with _naming(path):
         _clean(path)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
-    handle = os.open(aside, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+        handle, aside = _aside(path, folder=True)
     try:
         with _naming(path, aside):
             yield aside
             aside.chmod(0o777 & ~_umask())
             os.sync()  # all its files at once; one by one, sixty thousand small ones take minutes
-            os.replace(aside, path)
+            _exchange(aside, path)
             _fsync(path.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -93,32 +92,63 @@ def _is_about(error: OSError, path: Path, aside: Path) -> bool:
     return named in (path, path.parent) or aside in (named, *named.parents)
 
 
+def _aside(path: Path, folder: bool) -> tuple[int, Path]:
+    """Make a temporary file or folder and lock it, which says that its writer lives; return the lock and its path."""
+    while True:
+        if folder:
+            name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
+            handle = os.open(name, os.O_RDONLY)
+        else:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(name):
+            return handle, Path(name)
+        os.close(handle)  # another writer came before the lock, and took it for a leftover
+
+
+def _exchange(aside: Path, path: Path) -> None:
+    """Put a folder in place of another: in one step where the system can, so that no moment is without either."""
+    if not path.exists():
+        os.replace(aside, path)
+        return
+    exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    names = os.fsencode(os.path.abspath(aside)), os.fsencode(os.path.abspath(path))
+    if exchange and exchange(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0:
+        return
+    code = ctypes.get_errno()
+    if exchange and code not in (errno.EINVAL, errno.ENOSYS):  # what a filesystem says that cannot
+        raise OSError(code, os.strerror(code))
+    old = aside.with_name(f"{aside.name.removesuffix(SUFFIX)}.old{SUFFIX}")
+    os.replace(path, old)
+    os.replace(aside, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _clean(path: Path) -> None:
     for entry in os.scandir(path.parent):
-        if (
-            entry.name.startswith(f".{path.name}.")
-            and entry.name.endswith(SUFFIX)
-            and not _has_living_writer(entry.path)
-        ):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                Path(entry.path).unlink(missing_ok=True)
+        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(SUFFIX):
+            _remove_if_left(entry)
 
 
-def _has_living_writer(partial: str) -> bool:
-    """Tell a file that another process is writing from one that a killed process left: the system drops its locks."""
+def _remove_if_left(entry: os.DirEntry) -> None:
+    """Remove what a killed process left, not what another is writing: the system drops a dead process's locks.
+
+    The lock is held while it is removed: a writer that made it a moment ago then finds it gone, and makes another.
+    """
     try:
-        handle = os.open(partial, os.O_RDONLY)
+        handle = os.open(entry.path, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            Path(entry.path).unlink(missing_ok=True)
     except BlockingIOError:
-        return True
+        pass
     finally:
         os.close(handle)
-    return False
 
 
 def _fsync(path: Path) -> None:

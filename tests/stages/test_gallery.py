@@ -147,6 +147,14 @@ def test_stale_and_foreign_files_are_refused(options, tmp_path, capsys):
     refused("is no table of metrics", metrics=tmp_path / "metrics.csv")
 
 
+def test_a_folder_that_is_there_is_left_alone(options, tmp_path, capsys):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/thesis.tex").write_text("years of work")
+    call("gallery", *options, "--out", tmp_path / "site", status=1)
+    assert "not empty" in capsys.readouterr().err
+    assert (tmp_path / "site/thesis.tex").read_text() == "years of work"
+
+
 @pytest.mark.parametrize("side", [5, 40])
 def test_sheets_find_every_cell_again(tmp_path, side):
     generator = np.random.default_rng(0)

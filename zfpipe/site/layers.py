@@ -10,7 +10,6 @@ from PIL import Image
 
 from zfpipe.data.channels import shown
 from zfpipe.files.reconstruction import Reconstruction
-from zfpipe.files.whole import write_bytes
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
 from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
 from zfpipe.site.sheets import Sheets
@@ -119,7 +118,7 @@ def _write_preview(path: Path, cells: list[np.ndarray]) -> None:
         )
         top, left = number // PREVIEWED * PREVIEW, number % PREVIEWED * PREVIEW
         page[top : top + PREVIEW, left : left + PREVIEW] = np.asarray(square)
-    write_bytes(path, encoded(Image.fromarray(page), lossless=False))
+    path.write_bytes(encoded(Image.fromarray(page), lossless=False))
 
 
 def _write_filters(folder: Path, stem: str, found: Reconstruction, channels: list[int] | None) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zfpipe.files.whole import write_bytes
 from zfpipe.site.pixels import encoded
 
 LOSSLESS = 32  # cells up to this side, in pixels, are seen enlarged: they are kept as PNG, the others as JPEG
@@ -69,7 +68,7 @@ class Sheets:
         used = -(-filled // self.across) * self.rows * self.stride[0]
         wide = min(filled, self.across) * self.columns * self.stride[1]
         picture = Image.fromarray(self._open[:used, :wide])
-        write_bytes(self.folder / f"{self.stem}-{number}.{self.kind}", encoded(picture, self.lossless))
+        (self.folder / f"{self.stem}-{number}.{self.kind}").write_bytes(encoded(picture, self.lossless))
         self._open = None
 
     @property

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", required=True, metavar="H5", help="the packed split that was mined")
     add("--topk", required=True, metavar="H5", help="top-k file of the stage merge")
     add("--reconstructions", required=True, nargs="+", metavar="H5", help="reconstruction files, a layer each")
-    add("--out", required=True, metavar="FOLDER", help="where to write the site; what stands there is replaced")
+    add("--out", required=True, metavar="FOLDER", help="where to write the site; it has to be new, or empty")
     add("--metrics", metavar="CSV", help="metrics of the stage train, for curves and accuracy")
     add("--report", metavar="JSON", help="the check's report of the data set")
     add("--report-page", metavar="HTML", help="the same as a page, to be carried along")
@@ -57,8 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the site. Raises UserError for files that are damaged, of another kind, or do not belong together."""
     _check(arguments)
-    model, topk = load_model(arguments.model), read_topk(arguments.topk)
     out = Path(arguments.out)
+    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
+        raise UserError(f"--out is {out}, which is there and not empty; delete it first, or name another folder.")
+    model, topk = load_model(arguments.model), read_topk(arguments.topk)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open_packed(arguments.images) as packed, whole_folder(out) as folder:
         _require_match(topk, model, packed, arguments)

@@ -11,10 +11,10 @@ from gallery_site import CLASSES, DEAD, EVIL, LAYERS, SOME, call, cell, made_fro
 
 from zfpipe.data.packed import open_packed
 from zfpipe.files.reconstruction import open_reconstruction
-from zfpipe.site.layers import selectivity
+from zfpipe.site.layers import PIXELS, selectivity
 from zfpipe.site.pages import in_script
 from zfpipe.site.pixels import look, smaller, unit_cells
-from zfpipe.site.sheets import Sheets
+from zfpipe.site.sheets import Sheets, fitting
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_folder_that_is_there_is_left_alone(options, tmp_path, capsys):
 @pytest.mark.parametrize("side", [5, 40])
 def test_sheets_find_every_cell_again(tmp_path, side):
     generator = np.random.default_rng(0)
-    sheets = Sheets(tmp_path, "x", (side, side + 2), 3, 2, pixels=30_000)
+    sheets = Sheets(tmp_path, "x", (side, side + 2), 3, 2, lossless=side < 32, pixels=30_000)
     blocks = [
         np.full((n, side, side + 2, 3), 0, np.uint8) + generator.integers(0, 255, (n, 1, 1, 3), np.uint8)
         for n in (6, 1, 0, 5, 6, 2, 6)
@@ -173,6 +173,15 @@ def test_sheets_find_every_cell_again(tmp_path, side):
             off = np.abs(cell(tmp_path, layout, position, rank).astype(int) - pixels)
             assert np.median(off) <= 4  # a pixel of the border between two cells may have a touch of both
             assert off[2:-2, 2:-2].max() <= 25
+
+
+def test_pictures_of_a_large_layer_are_made_smaller_and_others_are_not():
+    assert fitting((139, 139), 18 * 256, PIXELS) == (139, 139)  # the paper's fifth layer
+    height, width = fitting((224, 300), 18 * 4096, PIXELS)  # a dense layer sees the whole image
+    assert 18 * 4096 * height * width <= PIXELS < 1.1 * 18 * 4096 * height * width
+    assert abs(width / height - 300 / 224) < 0.05
+    assert fitting((64, 128), 1, PIXELS, largest=32) == (16, 32)
+    assert fitting((3, 1000), 10**12, PIXELS) == (1, 1)
 
 
 def test_selectivity_is_1_for_one_class_and_0_for_an_even_spread():

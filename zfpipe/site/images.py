@@ -11,9 +11,10 @@ from zfpipe.data.channels import shown
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.names import printable
 from zfpipe.data.packed import Packed
-from zfpipe.site.sheets import Sheets
+from zfpipe.site.sheets import Sheets, fitting
 
-LARGEST = 160  # side in pixels at which a whole image is kept
+LARGEST = 160  # side in pixels at which a whole image is kept, at most
+PIXELS = 100_000_000  # of all of them, about 25 MB as JPEG
 AT_ONCE = 64  # images read in one go
 FEWER = 400_000  # pixels of a sheet: a unit's nine images lie in nine sheets
 
@@ -31,8 +32,7 @@ def write_images(
     """
     entries = _entries(layers)
     indices = sorted(entries)
-    scale = min(1, LARGEST / max(input_size))
-    cell = round(input_size[0] * scale), round(input_size[1] * scale)
+    cell = fitting(input_size, len(indices), PIXELS, LARGEST)
     sheets = Sheets(folder, "image", cell, 1, 1, pixels=FEWER)
     for start in range(0, len(indices), AT_ONCE):
         images = centre_crop(packed.read_rows(indices[start : start + AT_ONCE]), input_size)

@@ -12,10 +12,14 @@ from zfpipe.data.channels import shown
 from zfpipe.files.reconstruction import Reconstruction
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
 from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
-from zfpipe.site.sheets import Sheets
+from zfpipe.site.sheets import Sheets, fitting
 
 KINDS = ("projection", "patch")
 TILE = 64  # side in pixels of a picture in the wall of tiles, where the receptive field is larger
+LOSSLESS = 32  # receptive fields up to this side, in pixels, are seen enlarged: PNG, the others JPEG
+PIXELS = (
+    90_000_000  # of all large pictures of a layer, about 20 MB as JPEG: a dense layer's have to be smaller for that
+)
 ACROSS = 9  # pictures of a unit in one row of its sheet
 PREVIEW, PREVIEWED = 56, 3  # side in pixels, and pictures in a row and column, of a layer's preview
 
@@ -29,14 +33,13 @@ def write_layer(
     are within its scale.
     """
     cell = tuple(min(sides) for sides in zip(found.receptive_field, found.input_size, strict=True))
-    sheets = _sheets(folder, stem, cell, found.k)
+    sheets = _sheets(folder, stem, cell, found)
     looks, previewed, previews = [], _strongest(found), {}
     for position in range(len(found.unit)):
         both = unit_cells(found, position, channels, quantile)
-        for kind, cells, shrink in zip(KINDS, both, (smaller_projections, smaller), strict=True):
-            sheets["full", kind].add(cells)
-            if ("tile", kind) in sheets:
-                sheets["tile", kind].add(shrink(cells, sheets["tile", kind].cell))
+        for (_, kind), sheet in sheets.items():
+            shrink = smaller_projections if kind == KINDS[0] else smaller
+            sheet.add(shrink(both[KINDS.index(kind)], sheet.cell))
         looks.append(look(both[0]))
         if position in previewed:
             previews[position] = both[0][:1]
@@ -70,17 +73,19 @@ def selectivity(labels: np.ndarray, classes: int) -> float:
     return round(1 - float(-(share * np.log(share)).sum() / math.log(most)) + 0.0, 4)
 
 
-def _sheets(folder: Path, stem: str, cell: tuple[int, int], k: int) -> dict[tuple[str, str], Sheets]:
-    """Return the sheets of full-size pictures, and of tiles if these are smaller."""
-    across = min(k, ACROSS)
-    tile = tuple(max(1, round(side * min(1, TILE / max(cell)))) for side in cell)
-    square = math.ceil(math.sqrt(k))
-    found = {}
-    for kind in KINDS:
-        found["full", kind] = Sheets(folder, f"{stem}-{kind}", cell, across, -(-k // across))
-        if tile != cell:
-            found["tile", kind] = Sheets(folder, f"{stem}-tile-{kind}", tile, square, -(-k // square))
-    return found
+def _sheets(folder: Path, stem: str, cell: tuple[int, int], found: Reconstruction) -> dict[tuple[str, str], Sheets]:
+    """Return the sheets of large pictures, and of tiles if these are smaller, for pictures of size `cell`."""
+    k, across, square = found.k, min(found.k, ACROSS), math.ceil(math.sqrt(found.k))
+    full = fitting(cell, 2 * k * len(found.unit), PIXELS)
+    tile = fitting(full, 1, PIXELS, TILE)
+    lossless = max(cell) <= LOSSLESS
+    sheets = {
+        ("full", kind): Sheets(folder, f"{stem}-{kind}", full, across, -(-k // across), lossless) for kind in KINDS
+    }
+    if tile != full:
+        for kind in KINDS:
+            sheets["tile", kind] = Sheets(folder, f"{stem}-tile-{kind}", tile, square, -(-k // square), lossless)
+    return sheets
 
 
 def _facts(found: Reconstruction, cell: tuple[int, int]) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _write_filters(folder: Path, stem: str, found: Reconstruction, channels: lis
     if found.filters is None:
         return None
     filters = shown(found.filters, channels)
-    sheet = Sheets(folder, f"{stem}-filter", filters.shape[1:3], 1, 1)
+    sheet = Sheets(folder, f"{stem}-filter", filters.shape[1:3], 1, 1, lossless=True)
     for each in filters:
         sheet.add(to_pixels(each, symmetric_scale(each, quantile=1))[None])
     sheet.flush()

@@ -13,14 +13,13 @@ from PIL import Image
 
 from zfpipe.site.pixels import encoded
 
-LOSSLESS = 32  # cells up to this side, in pixels, are seen enlarged: they are kept as PNG, the others as JPEG
 PIXELS = 1_000_000  # of a sheet, about: it loads at once, and a page rarely needs all of a layer's
 JPEG_BLOCK = 16  # with colour at half resolution
 
 
 @dataclass
 class Sheets:
-    """Writes cells (h, w, 3) of one size into files `{stem}-{number}.jpg` (or .png) of `folder`.
+    """Writes cells (h, w, 3) of one size into files `{stem}-{number}.jpg`, or .png if `lossless`, of `folder`.
 
     `columns` x `rows` cells are a block. `layout()` is what a page needs to find a cell.
     """
@@ -30,12 +29,12 @@ class Sheets:
     cell: tuple[int, int]
     columns: int
     rows: int
+    lossless: bool = False
     pixels: int = PIXELS  # of a sheet, about
     count: int = 0  # blocks that came
     _open: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.lossless = max(self.cell) <= LOSSLESS
         step = 1 if self.lossless else JPEG_BLOCK
         self.stride = tuple(-(-side // step) * step for side in self.cell)
         height, width = self.stride[0] * self.rows, self.stride[1] * self.columns
@@ -86,3 +85,13 @@ class Sheets:
             "block": [self.rows, self.columns],
             "blocks": [self.down, self.across],
         }
+
+
+def fitting(cell: tuple[int, int], count: int, pixels: int, largest: int | None = None) -> tuple[int, int]:
+    """Return the size (h, w) at which `count` cells are kept: their own, or less where all would pass `pixels`.
+
+    No side is longer than `largest`, if that is given, nor shorter than 1.
+    """
+    scale = min(1.0, (pixels / max(1, count * cell[0] * cell[1])) ** 0.5, (largest or max(cell)) / max(cell))
+    height, width = (max(1, int(side * scale + 1e-9)) for side in cell)
+    return height, width

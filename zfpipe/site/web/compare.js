@@ -20,18 +20,19 @@ zfpipe.views.compare = (() => {
     return { title: "Compare", body, keys: { p: () => go({ show: show === "patch" ? "" : "patch" }), u: () => { location.hash = "#/"; } } };
   }
 
+  // A row for each run; it may be wider than a phone, and then moves sideways by itself.
   function numbers(runs) {
-    const row = (name, value) => el("tr", {}, el("th", { scope: "row" }, name), runs.map((run) => el("td", { class: "n" }, value(run))));
-    const percent = (key) => (run) => (run.metrics[key] === undefined ? "–" : `${(100 * run.metrics[key]).toFixed(1)} %`);
     const names = [...new Set(runs.flatMap((run) => run.layers.map((layer) => layer.name)))];
-    const dead = (name) => (run) => {
+    const percent = (value) => (value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
+    const dead = (run, name) => {
       const layer = run.layers.find((each) => each.name === name);
       return layer ? `${layer.dead} of ${layer.channels}` : "–";
     };
-    return el("div", { class: "scroll" }, el("table", { class: "numbers-table" },
-      el("thead", {}, el("tr", {}, el("td"), runs.map((run) => el("th", { scope: "col", class: "n" }, run.name)))),
-      el("tbody", {}, row("validation, top-1", percent("val_top1")), row("images looked at", (run) => String(run.images)),
-        names.map((name) => row(`dead units of ${name}`, dead(name))))));
+    const head = (words) => el("th", { scope: "col", class: "n" }, words);
+    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The two runs in numbers" }, el("table", { class: "numbers-table" },
+      el("thead", {}, el("tr", {}, el("td"), head("validation, top-1"), head("images"), names.map((name) => head(`dead in ${name}`)))),
+      el("tbody", {}, runs.map((run) => el("tr", {}, el("th", { scope: "row" }, run.name), el("td", { class: "n" }, percent(run.metrics.val_top1)),
+        el("td", { class: "n" }, String(run.images)), names.map((name) => el("td", { class: "n" }, dead(run, name))))))));
   }
 
   function pairs(runs, layers, show) {

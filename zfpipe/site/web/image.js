@@ -86,7 +86,7 @@ zfpipe.views.image = (() => {
     return el("li", {}, el("a", { href: address(["layer", layer.name, "unit", unit]), mouseenter: on, focus: on, mouseleave: off, blur: off },
       zfpipe.pictures.entry(layer, position, rank, "projection", `Projection of unit ${unit}.`),
       el("span", { class: "caption" }, el("b", {}, String(unit)), el("span", { class: "n" }, figure(layer.activation[position][rank])),
-        el("span", { class: "class" }, `its number ${rank + 1}`))));
+        el("span", { class: "class" }, `rank ${rank + 1} of ${layer.count[position]}`))));
   }
 
   // Lay the projection over the image, where the unit's receptive field is.

@@ -64,11 +64,11 @@ zfpipe.views.layer = (() => {
   function wall(layer, run, asked, show, positions) {
     if (!positions.length) return el("p", { class: "note" }, "No unit is like that. Choose another class, or show all units.");
     const to = layer.unit.indexOf(Number(asked.to));
-    const alike = asked.sort === "similar" && to >= 0 ? similarities(layer, to) : null;
+    const values = asked.sort === "similar" && to >= 0 ? similarities(layer, to) : asked.sort === "selectivity" ? layer.selectivity : null;
     return el("ul", { class: "wall" }, positions.map((position) => {
       const unit = layer.unit[position];
       return el("li", {}, el("a", { href: address(["layer", layer.name, "unit", unit], handed(asked)), "data-unit": unit },
-        picture(layer, position, show), caption(layer, run, position, alike)));
+        picture(layer, position, show), caption(layer, run, position, values)));
     }));
   }
 
@@ -78,9 +78,10 @@ zfpipe.views.layer = (() => {
     return zfpipe.pictures.tile(layer, position, show, `Strongest ${what} of unit ${layer.unit[position]}.`);
   }
 
-  function caption(layer, run, position, alike) {
+  // Number and class; at the right what the tiles are sorted by, or the strongest activation.
+  function caption(layer, run, position, values) {
     const most = mostly(layer, position);
-    const right = alike ? alike[position].toFixed(2) : layer.count[position] ? figure(layer.activation[position][0]) : "";
+    const right = !layer.count[position] ? "" : values ? values[position].toFixed(2) : figure(layer.activation[position][0]);
     return el("span", { class: "caption" }, el("b", {}, String(layer.unit[position])), el("span", { class: "n" }, right),
       most.label >= 0 && el("span", { class: "class", title: run.classes[most.label] }, `${most.count}/${layer.count[position]} ${run.classes[most.label]}`));
   }

@@ -52,7 +52,7 @@ zfpipe.order = (() => {
       const to = layer.unit.indexOf(Number(asked.to));
       if (to < 0) return by((position) => -layer.unit[position]);
       const alike = similarities(layer, to);
-      return by((position) => (position === to ? 2 : alike[position]));
+      return by((position) => (position === to ? 2 : layer.count[position] ? alike[position] : -2)); // the dead last
     }
     return by((position) => -layer.unit[position]);
   }

@@ -120,7 +120,8 @@ zfpipe.views.unit = (() => {
     }
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     return el("section", {}, el("h2", {}, `Classes of its top ${layer.count[position]}`),
-      bars(sorted.map(([name, count]) => [name, count / layer.count[position], String(count)])));
+      bars(sorted.map(([name, count]) => [name, count / layer.count[position], String(count)])),
+      el("p", { class: "quiet" }, `Class selectivity ${layer.selectivity[position].toFixed(2)}: 1 is one class alone, 0 an even spread.`));
   }
 
   function strengths(layer, position) {

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.table import markdown, write
 from zfpipe.nets.device import prepare_device
 
-QUESTIONS = ("startup", "mining", "reconstruction", "growth", "figures")
+QUESTIONS = ("startup", "mining", "reconstruction", "packing", "training", "growth", "figures")
 QUICK = QUESTIONS[:3]
 
 

@@ -60,3 +60,12 @@ def mined_zfnet(folder: Path, count: int) -> dict[str, Path]:
     threads = ["--threads", str(torch.get_num_threads())]
     assert main(["mine", *options, "--out", str(files["topk"]), "--layers", *layers, *threads, "--device", "cpu"]) == 0
     return files
+
+
+def photograph_files(folder: Path, count: int) -> list[Path]:
+    """Write `count` JPEG files of 500x375 px below folder/val/all; return their paths."""
+    (folder / "val" / "all").mkdir(parents=True)
+    paths = [folder / "val" / "all" / f"{number:04d}.jpg" for number in range(count)]
+    for path, view in zip(paths, _views(count, 500), strict=True):
+        Image.fromarray(view[:375]).save(path, quality=90)
+    return paths

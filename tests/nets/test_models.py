@@ -129,3 +129,10 @@ def test_names_that_begin_like_a_wrapper_are_left_alone():
     network.model = torch.nn.Linear(2, 2)
     own = network.state_dict()
     assert without_prefix(own, dict(own)) == dict(own)
+
+
+def test_reading_a_model_draws_no_first_weights(tmp_path):
+    save_model(tmp_path / "model.pt", small_model())
+    before = torch.get_rng_state()
+    load_model(tmp_path / "model.pt")
+    assert torch.equal(torch.get_rng_state(), before)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from zfpipe.data.sizes import Size, pair, shortest
 from zfpipe.errors import UserError, nearest
@@ -23,6 +24,15 @@ from zfpipe.progress import say
 
 OWN = {"zfnet": paper.zfnet, "alexnet": paper.alexnet}
 TORCHVISION = "torchvision:"
+DRAWS = (
+    "uniform_",
+    "normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "trunc_normal_",
+)
 # What DataParallel, Lightning and the like, and torch.compile put before the names of weights, in any order.
 WRAPPED = re.compile(r"((module|model|net|network|_orig_mod)\.)+")
 
@@ -167,12 +177,22 @@ def _built(content: dict[str, Any], path: str | Path) -> nn.Module:
     try:
         with torch.device("meta"):  # without memory, for a spec may be absurd; what fits the file's weights is not
             load_weights(build(spec, classes), content["state_dict"], path, check_only=True)
-        return build(spec, classes)
+        with NotDrawn():
+            return build(spec, classes)
     except UserError as error:
         raise UserError(f"{path}: {str(error).removeprefix(f'{path} ')}") from error
     except (TypeError, ValueError, RuntimeError, KeyError, ArithmeticError, AttributeError, MemoryError) as error:
         cause = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: its spec {spec} makes no network ({cause}); run the stage train again.") from error
+
+
+class NotDrawn(TorchFunctionMode):
+    """While it is on, random first weights are not drawn: those of a file are to come in their place."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _refuse_edited(spec: dict[str, Any], path: str | Path) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torchvision import models
 
+from zfpipe.nets.chain import chain_to
 from zfpipe.nets.layers import layers
 from zfpipe.nets.paper import zfnet
 from zfpipe.nets.quick import Contrast, channels_last, folded, quick
@@ -56,6 +57,18 @@ def test_batch_normalisation_is_folded_into_the_filters(bias, affine, lively):
     network = nn.Sequential(nn.Conv2d(4, 6, 3, bias=bias, groups=2), nn.BatchNorm2d(6, affine=affine))
     network, x = lively(network, torch.float64), torch.randn(2, 4, 8, 7, dtype=torch.float64)
     torch.testing.assert_close(folded(*network)(x), network(x), rtol=1e-12, atol=1e-12)
+
+
+def test_filters_that_are_computed_anew_at_each_call_are_left_alone(lively):
+    network = lively(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), torch.float64)
+    torch.nn.utils.spectral_norm(network[0]).eval()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    traced = trace(network, (8, 8))
+    wanted = network(images)
+    with torch.inference_mode():
+        ((_, found),) = quick(traced).maps(images, ["2"])
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    assert chain_to(traced, "2") is None
 
 
 class ReadAgain(nn.Module):

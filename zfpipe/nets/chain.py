@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from zfpipe.nets.quick import RECTIFY, Contrast, folded
+from zfpipe.nets.quick import RECTIFY, Contrast, folded, hooked
 from zfpipe.nets.trace import Step, Traced
 
 PASSED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -77,6 +77,8 @@ def _parts(traced: Traced, name: str) -> list[tuple[str, nn.Module, tuple[int, i
 
 def _known(step: Step) -> tuple[str, nn.Module | None]:
     module = step.module
+    if module is not None and hooked(module):
+        return "", None
     if type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str):
         return CONVOLVE, module
     if type(module) is nn.MaxPool2d and not module.return_indices:

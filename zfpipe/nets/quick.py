@@ -18,6 +18,7 @@ from zfpipe.nets.trace import Step, Traced
 # Their output is a tensor of its own, which no other node can see parts of.
 NEW = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.LocalResponseNorm)
 RECTIFY = (nn.ReLU, F.relu, torch.relu, "relu")
+VALUES_AT_ONCE = 1 << 18  # a megabyte: what is passed over several times stays in the cache
 ADD = (operator.add, torch.add, "add")
 
 
@@ -25,7 +26,7 @@ class Contrast(nn.Module):
     """Contrast normalisation across maps, as nn.LocalResponseNorm computes it, to rounding.
 
     x / (k + alpha / size * s) ** beta, where s sums the squares of the `size` maps around each. The sum is taken as
-    shifted additions; the power, at the usual beta of 3/4, from two square roots.
+    shifted additions; the power, at the usual beta of 3/4, from inverse square roots.
     """
 
     def __init__(self, norm: nn.LocalResponseNorm):
@@ -38,12 +39,13 @@ class Contrast(nn.Module):
         return self._last(x.movedim(1, -1)).movedim(-1, 1).contiguous()
 
     def _last(self, x: Tensor) -> Tensor:
-        """Normalise maps that lie along the last axis, an image at a time: what fits the cache is passed over there."""
-        out = torch.empty_like(x)
-        for one, normalised in zip(x, out, strict=True):
-            factor = self._factor(one.square())
-            torch.mul(one, factor, out=normalised)
-        return out
+        """Normalise maps that lie along the last axis, some positions at a time, which bounds what is held besides."""
+        lines = x.reshape(-1, x.shape[-1])
+        out = torch.empty_like(lines)
+        positions = max(1, VALUES_AT_ONCE // x.shape[-1])
+        for some, normalised in zip(lines.split(positions), out.split(positions), strict=True):
+            torch.mul(some, self._factor(some.square()), out=normalised)
+        return out.view(x.shape)
 
     def _factor(self, square: Tensor) -> Tensor:
         """Return (k + alpha / size * s) ** -beta."""
@@ -55,8 +57,8 @@ class Contrast(nn.Module):
         total.mul_(self.alpha / self.size).add_(self.k)
         if self.beta != 0.75:
             return total.pow_(-self.beta)
-        half = total.rsqrt_()
-        return half.mul_(half.sqrt())
+        half = total.rsqrt_()  # ** -1/2
+        return half.rsqrt().mul_(half).mul_(half)  # ** 1/4 and twice ** -1/2; torch's sqrt waits for all its threads
 
 
 def quick(traced: Traced) -> Traced:
@@ -125,7 +127,12 @@ def _quicker(step: Step, before: dict[fx.Node, Step], users: dict[fx.Node, int])
 
 def _can_fold(below: Step, step: Step) -> bool:
     both = type(below.module) is nn.Conv2d and type(step.module) is nn.BatchNorm2d
-    return both and below.faster is None and step.module.running_mean is not None
+    return both and below.faster is None and step.module.running_mean is not None and not hooked(below.module)
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether a module does more than its type says, such as computing its weights anew (weight_norm)."""
+    return bool(module._forward_pre_hooks or module._forward_hooks)
 
 
 def _is_new(step: Step) -> bool:

@@ -63,7 +63,7 @@ class ReachProjector:
         projection = self._down(signal, switches, starts).permute(0, 2, 3, 1)
         return Cut(
             activation=activation.clamp(min=0).cpu().numpy(),
-            projection=projection.contiguous().cpu().numpy(),
+            projection=projection.cpu().numpy(),
             patch=patch,
             box=box,
         )
@@ -155,8 +155,12 @@ class InPhases(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         border = [length - 1 for length in self.weight.shape[2:]]
-        whole = F.pixel_shuffle(F.conv2d(signal, self.weight, padding=border), self.stride)
-        return whole[:, :, : whole.shape[2] - self.missing[0], : whole.shape[3] - self.missing[1]]
+        phases = F.conv2d(signal, self.weight, padding=border).permute(0, 2, 3, 1)
+        images, rows, cols, outputs = phases.shape
+        stride, maps = self.stride, outputs // self.stride**2
+        apart = phases.view(images, rows, cols, maps, stride, stride).permute(0, 1, 4, 2, 5, 3)
+        whole = apart.reshape(images, rows * stride, cols * stride, maps).permute(0, 3, 1, 2)
+        return whole[:, :, : rows * stride - self.missing[0], : cols * stride - self.missing[1]]
 
 
 def _way_down(link: Link) -> nn.Module | None:
@@ -180,7 +184,7 @@ def _dilated_dot(maps: Tensor, filters: Tensor, own: nn.Conv2d) -> Tensor:
 def _unpool(signal: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
     """Put each value back where its maximum was, in a map of `size`; values for one place add. Channels last."""
     images, channels = signal.shape[:2]
-    place = switches.permute(0, 2, 3, 1) * channels + torch.arange(channels, device=signal.device)
+    place = switches.permute(0, 2, 3, 1).mul_(channels).add_(torch.arange(channels, device=signal.device))
     plane = signal.new_zeros(images, size[0] * size[1] * channels)
     plane.scatter_add_(1, place.reshape(images, -1), signal.permute(0, 2, 3, 1).reshape(images, -1))
     return plane.view(images, *size, channels).permute(0, 3, 1, 2)

@@ -1,6 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both make .venv first.
 PYTHON ?= python3
 KILLS  ?= 300
+WORKFLOW ?= 20
 SEED   ?= 1
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
@@ -24,9 +25,9 @@ test-browser: .venv/installed
 	tests/browser/install
 	$(RUN) pytest -m browser tests/browser
 
-# Hundreds of kills, and what differs afterwards (docs/reliability.md): make faults KILLS=600 SEED=2
+# Hundreds of kills, and what differs afterwards (docs/reliability.md): make faults KILLS=600 WORKFLOW=30 SEED=2
 faults: .venv/installed
-	$(RUN) python tests/faults/campaign.py --kills $(KILLS) --seed $(SEED)
+	$(RUN) python tests/faults/campaign.py --kills $(KILLS) --workflow $(WORKFLOW) --seed $(SEED)
 
 # The workflow on a real Slurm of one node, which the test starts and stops; it needs root, and says so where it cannot.
 test-slurm: .venv/installed

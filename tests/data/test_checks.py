@@ -275,7 +275,7 @@ def test_the_report_escapes_names_and_needs_nothing_else(tmp_path):
     assert "&lt;b&gt;bold" in page
     for finding in outcome.findings:
         assert f'id="{finding}"' in page
-    assert json.loads(as_json(facts)) == facts
+    assert {key: value for key, value in json.loads(as_json(facts)).items() if key != "sha256"} == facts
     assert facts["splits"]["train"]["images"] == 6
     assert facts["classes"][0] == {"name": "<b>bold", "train": 1, "val": 0}
 

@@ -1,4 +1,4 @@
-"""The long set of kills, `make faults KILLS=300 SEED=1`: most of single jobs, some of the whole workflow."""
+"""The long set of kills, `make faults KILLS=300 WORKFLOW=20 SEED=1`: of single jobs, and some of the whole workflow."""
 
 import argparse
 import random
@@ -12,19 +12,18 @@ from runner import Runner, why_not
 from small_run import STAGES
 from workflow_kills import VICTIMS, WorkflowKills
 
-OF_WORKFLOW = 15  # one kill in so many is of the whole workflow: Snakemake, its jobs, their shells
-
 
 def main() -> int:
     """Kill, rerun, compare; print a table for each part. The status is 1 if any result differed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=300, help="in all")
+    parser.add_argument("--workflow", type=int, default=20, help="of them of the whole workflow, a minute each")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if why_not():
         print(f"No fault was made: {why_not()}.")
         return 2
-    began, whole = time.monotonic(), arguments.kills // OF_WORKFLOW
+    began, whole = time.monotonic(), min(arguments.workflow, arguments.kills)
     with tempfile.TemporaryDirectory() as folder:
         with Runner(Path(folder) / "runner") as runner:
             kills = StageKills(runner, Path(folder) / "stages").rounds(arguments.kills - whole, arguments.seed)

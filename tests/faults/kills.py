@@ -66,7 +66,7 @@ class StageKills:
     def _one(self, command: Command, random_: random.Random) -> Kill:
         whole = self.whole[command.name]
         if random_.random() < 0.4:
-            moment = random_.uniform(0, whole.took)
+            moment = random_.uniform(0, 0.9 * whole.took)
             done = self.runner.run(self.work, argv=command.argv, seconds=moment)
             return Kill(command.stage, "at a moment", done.status == KILLED)
         nth, action = random_.randint(1, len(whole.operations)), random_.choice(list(WAYS))

@@ -8,6 +8,7 @@ from zfpipe.data.packed import open_packed
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.reconstruction import open_reconstruction
+from zfpipe.files.sums import read_json, read_table
 from zfpipe.files.topk import read_topk
 
 
@@ -35,6 +36,8 @@ def reconstruction(path: Path) -> list:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "manifest": manifest,
+    "report": read_json,
+    "metrics": read_table,
     "packed": packed,
     "topk": topk,
     "reconstruction": reconstruction,

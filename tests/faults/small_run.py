@@ -110,7 +110,7 @@ def content(path: Path) -> bytes:
     if path.name == "metrics.csv":
         rows = [line.split(b",") for line in path.read_bytes().splitlines()]
         place = rows[0].index(TIMED_COLUMN.encode())
-        return b"\n".join(b",".join(row[:place] + row[place + 1 :]) for row in rows)
+        return b"\n".join(b",".join(row[:place] + row[place + 1 : -1]) for row in rows)  # nor the checksum
     if "state" in path.parts and path.name.startswith("epoch-"):
         found = checkpoint.load(path, "checkpoint")
         rows = [{key: value for key, value in row.items() if key != TIMED_COLUMN} for row in found["rows"]]

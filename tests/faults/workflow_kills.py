@@ -27,10 +27,14 @@ class WorkflowKills:
         self.right = results(self.reference)
 
     def kill(self, stage: str, victim: str, random_: random.Random) -> Kill:
-        """Take a stage's results away, kill `victim` while the stage makes them anew, then run the plain command."""
+        """Take away what a stage and all after it made, kill `victim` in that stage, then run the plain command.
+
+        (Snakemake makes nothing anew that lies before what is there already.)
+        """
         copy(self.reference, self.work)
-        for command in (command for command in self.commands if command.stage == stage):
-            take_away(self.work, command)
+        for command in self.commands:
+            if STAGES.index(command.stage) >= STAGES.index(stage):
+                take_away(self.work, command)
         return killed(self.work, self.right, stage, victim, random_)
 
 

@@ -10,9 +10,11 @@ from zfpipe.data.manifest import number, write_manifest
 from zfpipe.data.packed import write_packed
 from zfpipe.files import checkpoint
 from zfpipe.files.reconstruction import inside_image, writing_reconstruction
+from zfpipe.files.sums import json_with_sum, table_with_sums
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.files.whole import whole_folder, write_text
 from zfpipe.nets.state import State
+from zfpipe.nets.training import as_csv
 from zfpipe.pictures.curves import draw_curves
 from zfpipe.pictures.pages import Page, Words, save_page
 
@@ -42,6 +44,15 @@ def manifest(path: Path, version: int) -> None:
 
 def text(path: Path, version: int) -> None:
     write_text(path, f"{version}\n" * 3000)
+
+
+def report(path: Path, version: int) -> None:
+    write_text(path, json_with_sum({"format_version": 2, "findings": [{"name": "é", "count": version}], "files": 3}))
+
+
+def metrics(path: Path, version: int) -> None:
+    rows = [{"epoch": epoch, "train_loss": version / epoch, "val_top1": 0.25} for epoch in (1, 2, 3)]
+    write_text(path, table_with_sums(as_csv(rows)))
 
 
 def packed(path: Path, version: int) -> None:
@@ -95,7 +106,9 @@ def folder(path: Path, version: int) -> None:
 
 WRITERS: dict[str, tuple[Callable[[Path, int], None], str]] = {
     "manifest": (manifest, "manifest.csv"),
-    "text": (text, "report.json"),
+    "text": (text, "report.html"),
+    "report": (report, "report.json"),
+    "metrics": (metrics, "metrics.csv"),
     "packed": (packed, "val.h5"),
     "topk": (topk, "topk.h5"),
     "reconstruction": (reconstruction, "conv1.h5"),

@@ -1,17 +1,20 @@
 """A small gallery with all that can be awkward: markup in names, dead units, units left out, another run beside it."""
 
+import json
+
 import numpy as np
 from small import PACKED, model, pictures
 
 from zfpipe.__main__ import main
 from zfpipe.data.packed import write_packed
+from zfpipe.files.sums import json_with_sum, table_with_sums
 from zfpipe.nets.models import save_model
 
 EVIL = "<img src=x onerror=document.title='evil'>"
 CLASSES = [f"a {EVIL}", "b</script>", "c & d"]
 LAYERS, DEAD, SOME = ("conv1", "conv2", "conv3"), (1, 4), (5, 2, 0)  # SOME: of conv3, these units alone
 REPORT = (
-    '{"format_version": 1, "splits": {"train": {"images": 20}, "val": {"images": 11}}, "classes": [1, 2, 3], '
+    '{"format_version": 2, "splits": {"train": {"images": 20}, "val": {"images": 11}}, "classes": [1, 2, 3], '
     '"findings": [{"name": "low-contrast", "severity": "warning", "meaning": "grey <b>fog</b>", "count": 2}]}'
 )
 METRICS = (
@@ -33,7 +36,7 @@ def run_files(folder, images, seed, dead):
     """Write model, top-k and reconstructions of a run into `folder`."""
     folder.mkdir()
     save_model(folder / "model.pt", model(seed, dead=dead), epoch=0)
-    (folder / "metrics.csv").write_text(METRICS)
+    (folder / "metrics.csv").write_text(table_with_sums(METRICS))
     common = ["--model", folder / "model.pt", "--images", images]
     call("mine", *common, "--layers", *LAYERS, "--k", 4, "--out", folder / "topk.h5")
     for layer in LAYERS:
@@ -47,7 +50,7 @@ def made_from(folder):
     images_file(folder / "val.h5")
     run_files(folder / "one", folder / "val.h5", 0, DEAD)
     run_files(folder / "other", folder / "val.h5", 1, ())
-    (folder / "report.json").write_text(REPORT)
+    (folder / "report.json").write_text(json_with_sum(json.loads(REPORT)))
     (folder / "report.html").write_text("<!doctype html><title>check</title>")
     one, other = folder / "one", folder / "other"
     return [

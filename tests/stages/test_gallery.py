@@ -11,6 +11,7 @@ from gallery_site import CLASSES, DEAD, EVIL, LAYERS, SOME, call, cell, made_fro
 
 from zfpipe.data.packed import open_packed
 from zfpipe.files.reconstruction import open_reconstruction
+from zfpipe.files.sums import table_with_sums
 from zfpipe.site.layers import PIXELS, selectivity
 from zfpipe.site.pages import in_script
 from zfpipe.site.pixels import look, smaller, unit_cells
@@ -140,10 +141,10 @@ def test_stale_and_foreign_files_are_refused(options, tmp_path, capsys):
     refused("is stale", reconstructions=other / "conv3.h5")
     refused("is stale", beside_reconstructions=options[options.index("--topk") + 1].parent / "conv1.h5")
     (tmp_path / "report.json").write_text("{}")
-    refused("is no report of a check", report=tmp_path / "report.json")
+    refused("is not whole", report=tmp_path / "report.json")
     refused("is no JSON", config="{")
     shutil.copy(options[options.index("--metrics") + 1], tmp_path / "metrics.csv")
-    (tmp_path / "metrics.csv").write_text("epoch,val_top1\n1,much\n")
+    (tmp_path / "metrics.csv").write_text(table_with_sums("epoch,val_top1\n1,much\n"))
     refused("is no table of metrics", metrics=tmp_path / "metrics.csv")
 
 

@@ -1,12 +1,12 @@
 """`zfpipe train` on a tiny data set, for the tests of the stage."""
 
-import csv
 import json
 
 import numpy as np
 
 from zfpipe.__main__ import main
 from zfpipe.data.packed import write_packed
+from zfpipe.files.sums import read_table
 
 MODEL = {"name": "zfnet", "width": 0.03, "input_size": 48, "norm": "batch"}
 
@@ -51,8 +51,7 @@ def refused(capsys, data, out, *options, **others):
 
 
 def rows_of(out):
-    with open(out / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(out / "metrics.csv")
 
 
 def without_rate(rows):

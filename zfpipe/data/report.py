@@ -1,6 +1,5 @@
 """The report of a check: the same facts as JSON for programs and as one HTML page for people."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,9 @@ from zfpipe.data.manifest import SPLITS, split_sha256
 from zfpipe.data.ordered import ordered_map
 from zfpipe.data.page import render, thumbnail
 from zfpipe.data.plots import class_plot, size_plot, sizes_of
+from zfpipe.files.sums import json_with_sum
 
+VERSION = 2
 TEMPLATE = "report.html.j2"
 RANK = {"error": 0, "left out": 1, "warning": 2, "ignore": 3}  # the order of findings on the page
 MOST_SHOWN = 200  # cases that a finding lists on the page; the JSON file lists all
@@ -43,7 +44,7 @@ def facts_for_report(
     findings.sort(key=lambda finding: RANK[finding["severity"]])
     splits = {split: _split(checked, split) for split in SPLITS}
     return {
-        "format_version": 1,
+        "format_version": VERSION,
         "data_set": name,
         "layout": listing.layout,
         "excluded": excluded,
@@ -60,7 +61,7 @@ def facts_for_report(
 
 def as_json(facts: dict[str, Any]) -> str:
     """Return the facts as JSON text; a name that is no UTF-8 keeps its bytes as lone surrogates, escaped."""
-    return json.dumps(facts, indent=1) + "\n"
+    return json_with_sum(facts)
 
 
 def as_html(facts: dict[str, Any], thumbnails: Mapping[str, str] | None = None) -> str:

@@ -1,7 +1,5 @@
 """The facts of the first page: the network as a strip, accuracy, curves, the data set and its check, provenance."""
 
-import csv
-import json
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zfpipe.data.names import printable
+from zfpipe.data.report import VERSION
 from zfpipe.errors import UserError
+from zfpipe.files.sums import read_json, read_table
 from zfpipe.nets.layers import cost, layers
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import trace
@@ -35,20 +35,17 @@ def strip(model: Model, facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
 def read_metrics(path: str | Path) -> list[dict[str, float]]:
     """Return a row an epoch, with what was measured alone. Raises UserError, naming the file, for anything else."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return [{key: float(value) for key, value in row.items() if value} for row in read_table(path)]
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path} is no table of metrics ({error}); delete it and run again.") from error
 
 
 def read_report(path: str | Path) -> dict[str, Any]:
     """Return the check's report. Raises UserError, naming the file, if it is none."""
-    try:
-        found = json.loads(Path(path).read_text("utf-8"))
-        if found["format_version"] != 1:
-            raise ValueError(f"format version {found['format_version']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no report of a check ({error}); delete it and run again.") from error
+    found = read_json(path)
+    if found.get("format_version") != VERSION:
+        version = found.get("format_version")
+        raise UserError(f"{path} has format version {version}; this zfpipe reads {VERSION}; delete it and run again.")
     for finding in found["findings"]:
         finding["meaning"] = printable(finding["meaning"])
     return found

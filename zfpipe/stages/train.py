@@ -25,6 +25,7 @@ from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
+from zfpipe.files.sums import table_with_sums
 from zfpipe.files.whole import write_text
 from zfpipe.nets.borrowed import Preprocess, entry_settings, is_entry, parse_preprocess, preprocess
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
         work = _take if arguments.epochs == 0 else _train
         model, rows, facts = work(arguments, spec, weights, prepare, train, val, device)
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
-    write_text(arguments.out_metrics, as_csv(rows))
+    write_text(arguments.out_metrics, table_with_sums(as_csv(rows)))
     draw_curves(arguments.out_curves, rows, arguments.title or spec["name"])
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     for place in (run / "train", run / "mine", run / "reconstruct", images.parent):
         place.mkdir(parents=True)
     model, topk = model_file(run / "train/model.pt", dead=DEAD), run / "mine/topk.h5"
-    (run / "train/metrics.csv").write_text("epoch,train_loss,val_top1\n1,2.5,0.25\n2,2.0,0.5\n")
+    (run / "train/metrics.csv").write_text("epoch,train_loss,val_loss,val_top1\n1,2.5,2.6,0.25\n2,2.0,2.1,0.5\n")
     common = ["--model", str(model), "--images", str(packed_file(images))]
     assert main(["mine", *common, "--layers", "conv2", "conv3", "--k", "4", "--out", str(topk)]) == 0
     for layer, units in (("conv2", []), ("conv3", ["--units", "2", "0"])):

@@ -222,7 +222,7 @@ class Unit:
     def show(self, scale: int | None = None) -> Image.Image:
         """Return a picture of all pairs, projection left of patch, strongest first; notebooks show it inline.
 
-        `scale` enlarges each pixel of the input; None chooses one that makes a pair about 200 pixels wide.
+        `scale` enlarges each pixel of the input; None chooses one that makes a pair about 260 pixels wide.
         """
         with self._found() as (found, position):
             ranks = range(len(self.activation))

@@ -172,8 +172,10 @@ def test_a_preset_asks_for_its_folder_and_then_plans_the_whole_run(fresh, preset
 def test_the_report_is_one_file_that_needs_no_network(place):
     place.snakemake("--report", "report.html")
     text = (place / "report.html").read_text()
-    for words in ("projected back to pixels", "What was found in the images", "Training of the run"):
+    for words in ("projected back to pixels", "What was found in the images", "Training of the run", "a row an epoch"):
         assert words in text
+    assert "results/tiny/gallery/index.html" in text
+    assert (place / "results/tiny/gallery/index.html").is_file()
 
 
 def test_lint_and_format_are_clean(finished):

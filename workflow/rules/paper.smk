@@ -49,7 +49,12 @@ rule evaluate:
         ],
         vals=lambda wildcards: [packed_file(run, "val") for run in together(wildcards)],
     output:
-        table="results/{run}/evaluate/evaluate.csv",
+        table=report(
+            "results/{run}/evaluate/evaluate.csv",
+            caption="../report/evaluate.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "evaluation, table"},
+        ),
         confusion="results/{run}/evaluate/confusion.csv",
         figure=report(
             "results/{run}/evaluate/confusion.png",

@@ -6,7 +6,12 @@ rule train:
         weights=given_weights,
     output:
         model="results/{run}/train/model.pt",
-        metrics="results/{run}/train/metrics.csv",
+        metrics=report(
+            "results/{run}/train/metrics.csv",
+            caption="../report/metrics.rst",
+            category="{run}",
+            labels={"layer": "", "shows": "training, table"},
+        ),
         curves=report(
             "results/{run}/train/curves.png",
             caption="../report/curves.rst",

@@ -8,7 +8,7 @@ from zfpipe.files.reconstruction import inside_image
 from zfpipe.pictures.crops import fit_tile
 from zfpipe.pictures.ranges import unit_pixels
 
-PAIR, ACROSS, GAP = 200, 3, 8  # pixels that a pair is about wide, pairs in a row, pixels between pairs
+PAIR, ACROSS, GAP = 260, 3, 8  # pixels that a pair is about wide, pairs in a row, pixels between pairs
 
 
 def pairs_picture(

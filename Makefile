@@ -46,7 +46,7 @@ bench: .venv/installed
 	$(RUN) python -m benchmarks
 
 bench-quick: .venv/installed
-	$(RUN) python -m benchmarks --quick
+	$(RUN) python -m benchmarks --quick --threads 1
 
 # The stamp is made last, so an install that was cut off is done again.
 .venv/installed: pyproject.toml

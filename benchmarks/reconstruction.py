@@ -67,7 +67,7 @@ def _layer(files: dict[str, Path], layer: str, units: int, folder: Path, rounds:
     entries = read_topk(files["topk"]).layers[layer]
     model = load_model(files["model"])
     patches = int(entries.present[chosen].sum())
-    sampled = min(patches, 18)
+    sampled = min(patches, 32)
     candidates = {
         "stage": _stage(files, model, layer, chosen, folder / "out.h5"),
         "captum": _captum(model, layer, entries, chosen, sampled),
@@ -94,7 +94,7 @@ def _stage(files: dict[str, Path], model: Model, layer: str, units: np.ndarray, 
 
 
 def _captum(model: Model, layer: str, entries: LayerTopK, units: np.ndarray, count: int) -> Callable[[], object]:
-    """Captum at its best: channels last, a batch of entries of any unit at once (32 or more is no faster)."""
+    """Captum at its best: channels last, a batch of 32 entries of any units at once."""
     network = model.network.to(memory_format=torch.channels_last)
     places = np.argwhere(entries.present[units])[:count]
     unit, row, col = (

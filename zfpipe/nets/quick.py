@@ -18,7 +18,7 @@ from zfpipe.nets.trace import Step, Traced
 # Their output is a tensor of its own, which no other node can see parts of.
 NEW = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.LocalResponseNorm)
 RECTIFY = (nn.ReLU, F.relu, torch.relu, "relu")
-VALUES_AT_ONCE = 1 << 18  # a megabyte: what is passed over several times stays in the cache
+VALUES_AT_ONCE = 1 << 21  # smaller parts would fit the cache, but threads wait for one another after each
 ADD = (operator.add, torch.add, "add")
 
 

@@ -28,6 +28,7 @@ localrules:
     all,
     photographs,
     merge,
+    ablate,
     figure,
     beside,
     gallery,
@@ -70,6 +71,7 @@ rule all:
             for run in RUNS
             if RUNS[run]["similarity"]["to"]
         ],
+        ["results/ablate/ablate.csv"] if EXPERIMENT["ablate"]["enabled"] else [],
         [
             f"results/{run}/occlude/{image}.png"
             for run in RUNS

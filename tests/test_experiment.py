@@ -368,7 +368,7 @@ def _gives_an_experiment_or_one_sentence(config):
         experiment = load(config, SCHEMA)
     except UserError:
         return
-    assert set(experiment) == {"device", "cluster", "datasets", "runs"}
+    assert set(experiment) == {"ablate", "device", "cluster", "datasets", "runs"}
     json.dumps(experiment)
 
 

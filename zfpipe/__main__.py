@@ -16,6 +16,7 @@ STAGES = {
     "train": "train a network, or take given weights as they are",
     "audit": "find images whose given label the trained network finds unlikely",
     "evaluate": "top-1 and top-5 on the validation set, from one and ten views, of one network or several averaged",
+    "ablate": "errors and parameters of several runs in one table: what layers and their sizes are worth",
     "mine": "find the strongest activations of every unit over one shard of the images",
     "merge": "join the shards into one top-k file",
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",

@@ -35,7 +35,13 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     _check_together(runs, top["runs"])
     used = {run["dataset"] for run in runs.values()}
     datasets = {name: checked_dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
-    return {"device": top["device"], "cluster": top["cluster"], "datasets": datasets, "runs": runs}
+    return {
+        "device": top["device"],
+        "ablate": top["ablate"],
+        "cluster": top["cluster"],
+        "datasets": datasets,
+        "runs": runs,
+    }
 
 
 def packed_size(run: dict[str, Any]) -> Size:
@@ -207,12 +213,15 @@ def _known_layers(at: str, run: dict[str, Any]) -> list[str]:
     """Return the layers of a network. One that is not our own is built and traced for that, which takes seconds."""
     model, name = run["model"], run["model"]["name"]
     if name in OWN_LAYERS:
-        return list(OWN_LAYERS[name])
+        return [layer for layer in OWN_LAYERS[name] if int(layer[-1]) not in model.get("drop", ())]
     if ":" not in name:
         raise UserError(
             f"config: {at}.model.name is {name!r}{nearest(name, OWN_LAYERS)}; it can be: {', '.join(OWN_LAYERS)}, "
             "torchvision:NAME, yourmodule:function."
         )
+    for key in ("width", "norm", "drop", "fc", "channels"):
+        if key in model:
+            raise UserError(f"config: {at}.model.{key} goes with {' and '.join(OWN_LAYERS)}; this network is {name}.")
     spec = {key: model[key] for key in model if key != "weights"}
     if run["channels"] != 3:
         spec["channels"] = run["channels"]

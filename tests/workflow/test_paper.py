@@ -46,6 +46,18 @@ def test_a_run_is_compared_with_its_control(place):
     assert table.ranks.abs().max() < 0.999
 
 
+def test_runs_with_and_without_layers_stand_in_one_table(place):
+    cut = place.config["runs"]["tiny"] | {"layers": ["conv5"]}
+    place.config["runs"]["cut"] = cut | {"model": cut["model"] | {"drop": [3, 4], "fc": 1000}}
+    place.config["ablate"] = {"enabled": True}
+    place.make("results/ablate/ablate.csv")
+    table = pd.read_csv(place / "results/ablate/ablate.csv")
+    assert table.run.tolist() == ["tiny", "cut"]
+    assert table.val_top1.between(0, 100).all()
+    place.config["runs"]["cut"]["layers"] = ["conv3"]
+    assert "runs.cut.layers names 'conv3'" in place.make(status=1)
+
+
 def test_two_runs_are_evaluated_together(place):
     place.config["runs"]["twin"] = place.config["runs"]["tiny"] | {"train": {"seed": 1}, "layers": ["conv1"]}
     place.config["runs"]["tiny"]["evaluate"] = {"enabled": True, "with": ["twin"]}

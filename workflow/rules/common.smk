@@ -146,6 +146,12 @@ def packed(split):
     return lambda wildcards: packed_file(wildcards.run, split)
 
 
+def of_imagenet(run):
+    """Whether a run's data set is ImageNet: by its source, or by the name that the config gives it."""
+    name = RUNS[run]["dataset"]
+    return "imagenet" in (EXPERIMENT["datasets"][name]["source"], name)
+
+
 def together(wildcards):
     """A run and those whose probabilities are averaged with its own."""
     return [wildcards.run, *run_of(wildcards)["evaluate"]["with"]]

@@ -149,3 +149,30 @@ rule similarity:
         "zfpipe similarity --model {input.model:q} --control {input.control:q} --images {input.images:q} "
         "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {params.device} --threads {threads} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule ablate:
+    input:
+        models=expand("results/{run}/train/model.pt", run=RUNS),
+        metrics=expand("results/{run}/train/metrics.csv", run=RUNS),
+    output:
+        table="results/ablate/ablate.csv",
+        figure=report(
+            "results/ablate/ablate.png",
+            caption="../report/ablate.rst",
+            category="all runs",
+            labels={"layer": "", "shows": "errors and parameters"},
+        ),
+    log:
+        "results/ablate/log/ablate.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    params:
+        names=list(RUNS),
+        imagenet=[run for run in RUNS if of_imagenet(run)],
+        settings=flags(EXPERIMENT["ablate"], "dpi"),
+        code=code("ablate"),
+    shell:
+        "zfpipe ablate --model {input.models:q} --metrics {input.metrics:q} --name {params.names:q} "
+        "--imagenet {params.imagenet:q} {params.settings} --out-csv {output.table:q} --out-png {output.figure:q} "
+        "2> >(tee -a {log:q} >&2)"

@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -12,6 +13,7 @@ from zfpipe.errors import UserError, require_one_of
 
 CHANNELS = (96, 256, 384, 384, 256)
 FC = 4096
+DROPPABLE = (3, 4, 6, 7)
 NORMS = ("contrast", "batch", "none")
 
 
@@ -20,7 +22,9 @@ class FiveConvNet(nn.Module):
 
     `width` multiplies channels and dense units; `input_size` is the input's side in pixels, or height and width.
     `norm` is 'contrast' (across maps, after the first two poolings), 'batch' (batch normalisation before each
-    rectification of a convolution) or 'none'. Input (B, channels, H, W); output (B, classes) logits.
+    rectification of a convolution) or 'none'. For the paper's table 3: `drop` leaves out layers (of 3, 4, 6 and 7),
+    `fc` is the size of layers 6 and 7, `maps` the number of maps of layers 1 to 5; `width` multiplies these too.
+    Input (B, channels, H, W); output (B, classes) logits.
     Raises UserError for a setting outside its range or an input too small for the three poolings.
     """
 
@@ -39,24 +43,33 @@ class FiveConvNet(nn.Module):
         conv1: dict[str, int],
         conv2: dict[str, int],
         ceil_mode: bool,
+        drop: Sequence[int] = (),
+        fc: int = FC,
+        maps: Sequence[int] = CHANNELS,
     ):
         super().__init__()
         _check(width, input_size, norm, dropout, channels)
-        c1, c2, c3, c4, c5 = (_scaled(channels, width) for channels in CHANNELS)
-        fc = _scaled(FC, width)
+        _check_ablation(drop, fc, maps)
+        c1, c2, c3, c4, c5 = (_scaled(count, width) for count in maps)
+        c3 = c2 if 3 in drop else c3
+        c4 = c3 if 4 in drop else c4
+        fc = _scaled(fc, width)
         self.conv1 = _rectified_conv(channels, c1, norm, **conv1)
         self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
         self.norm1 = _contrast(norm)
         self.conv2 = _rectified_conv(c1, c2, norm, **conv2)
         self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
         self.norm2 = _contrast(norm)
-        self.conv3 = _rectified_conv(c2, c3, norm, kernel_size=3, padding=1)
-        self.conv4 = _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
+        # A layer that is left out passes on what it gets.
+        self.conv3 = nn.Identity() if 3 in drop else _rectified_conv(c2, c3, norm, kernel_size=3, padding=1)
+        self.conv4 = nn.Identity() if 4 in drop else _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
         self.conv5 = _rectified_conv(c4, c5, norm, kernel_size=3, padding=1)
         self.pool5 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
-        self.fc6 = _rectified_dense(_flat_size(self, channels, input_size), fc, dropout)
-        self.fc7 = _rectified_dense(fc, fc, dropout)
-        self.fc8 = nn.Linear(fc, classes)
+        flat = _flat_size(self, channels, input_size)
+        self.fc6 = nn.Identity() if 6 in drop else _rectified_dense(flat, fc, dropout)
+        flat = flat if 6 in drop else fc
+        self.fc7 = nn.Identity() if 7 in drop else _rectified_dense(flat, fc, dropout)
+        self.fc8 = nn.Linear(flat if 7 in drop else fc, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the map after the last pooling, (B, C, h, w)."""
@@ -76,6 +89,9 @@ def zfnet(
     norm: str = "contrast",
     dropout: float = 0.5,
     channels: int = 3,
+    drop: Sequence[int] = (),
+    fc: int = FC,
+    maps: Sequence[int] = CHANNELS,
 ) -> FiveConvNet:
     """Return the paper's network (figure 3). At 224 its maps are 110, 55, 26, 13, 13, 13, 13, 6.
 
@@ -83,7 +99,8 @@ def zfnet(
     """
     conv1 = {"kernel_size": 7, "stride": 2, "padding": 1}
     conv2 = {"kernel_size": 5, "stride": 2}
-    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, ceil_mode=True)
+    sizes = {"drop": drop, "fc": fc, "maps": maps}
+    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, True, **sizes)
 
 
 def alexnet(
@@ -93,11 +110,15 @@ def alexnet(
     norm: str = "none",
     dropout: float = 0.5,
     channels: int = 3,
+    drop: Sequence[int] = (),
+    fc: int = FC,
+    maps: Sequence[int] = CHANNELS,
 ) -> FiveConvNet:
     """Return the article's network. At 227 its maps are 55, 27, 27, 13, 13, 13, 13, 6."""
     conv1 = {"kernel_size": 11, "stride": 4}
     conv2 = {"kernel_size": 5, "padding": 2}
-    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, ceil_mode=False)
+    sizes = {"drop": drop, "fc": fc, "maps": maps}
+    return FiveConvNet(classes, width, input_size, norm, dropout, channels, conv1, conv2, False, **sizes)
 
 
 def _scaled(channels: int, width: float) -> int:
@@ -135,6 +156,15 @@ def _check(width: float, input_size: int | Size, norm: str, dropout: float, chan
         raise UserError(f"The input has {channels} channels; zfnet and alexnet take 1 channel or more.")
     if not 0 <= dropout < 1:
         raise UserError(f"train.dropout is {dropout}; it can be 0 to below 1 (the paper's is 0.5).")
+
+
+def _check_ablation(drop: Sequence[int], fc: int, maps: Sequence[int]) -> None:
+    for layer in drop:
+        require_one_of("model.drop", layer, DROPPABLE)
+    if fc < 1:
+        raise UserError(f"model.fc is {fc}; it must be at least 1 (the paper's is {FC}).")
+    if len(maps) != len(CHANNELS) or min(maps) < 1:
+        raise UserError(f"model.channels is {list(maps)}; it is five numbers, the paper's are {list(CHANNELS)}.")
 
 
 @torch.no_grad()

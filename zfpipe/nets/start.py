@@ -17,7 +17,7 @@ from zfpipe.nets.models import OWN, Model, Stale, build, default_size, load_mode
 from zfpipe.nets.yours import code_of, is_yours, outputs_of
 from zfpipe.progress import say
 
-MODEL_KEYS = ("name", "width", "input_size", "norm", "args", "weights")
+MODEL_KEYS = ("name", "width", "input_size", "norm", "drop", "fc", "channels", "args", "weights")
 
 
 def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
@@ -35,7 +35,7 @@ def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
     for key in asked:
         if key not in MODEL_KEYS:
             raise UserError(f"model.{key} is no setting{nearest(key, MODEL_KEYS)}; there are: {', '.join(MODEL_KEYS)}.")
-    spec = {key: value for key, value in asked.items() if value is not None}
+    spec = as_spec({key: value for key, value in asked.items() if value is not None})
     weights = spec.pop("weights", None)
     spec.setdefault("input_size", default_size(spec["name"]))
     if spec["name"] in OWN:
@@ -45,6 +45,14 @@ def parse_model(text: str, dropout: float) -> tuple[dict[str, Any], str | None]:
     elif "args" in spec:
         raise UserError(f"model.args goes with a network of your own, module:function; {spec['name']} takes none.")
     return spec, weights
+
+
+def as_spec(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return a config's description of a model as `build` takes it, where `channels` are those of the input."""
+    spec = dict(asked)
+    if isinstance(spec.get("channels"), list):
+        spec["maps"] = spec.pop("channels")
+    return spec
 
 
 def fresh_network(spec: dict[str, Any], classes: int, seed: int, initialisation: str, scale: float) -> nn.Module:

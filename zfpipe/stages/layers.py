@@ -18,6 +18,7 @@ from zfpipe.errors import UserError
 from zfpipe.nets.deconvnet import supported
 from zfpipe.nets.layers import Layer, cost, require_layers
 from zfpipe.nets.models import build, default_size, load_model
+from zfpipe.nets.start import as_spec
 from zfpipe.nets.trace import trace
 
 HEADER = ("layer", "operation", "channels", "map", "field", "jump", "window", "MMAC", "works")
@@ -79,7 +80,7 @@ def _description(text: str) -> dict:
         raise UserError(f"{text} is no JSON ({error}).") from error
     if "name" not in spec:
         raise UserError(f"{text} names no network; it needs a name, such as zfnet.")
-    return spec
+    return as_spec(spec)
 
 
 def _row(layer: Layer, million: float, notes: list[str]) -> tuple[str, ...]:

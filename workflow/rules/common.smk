@@ -25,8 +25,8 @@ except UserError as error:  # one sentence; a WorkflowError would add lines of t
 
 RUNS = EXPERIMENT["runs"]
 # The config is what says which code may run: a model file alone may not (zfpipe/nets/trust.py).
-os.environ["ZFPIPE_NETWORKS"] = ",".join(
-    sorted({run["model"]["name"] for run in RUNS.values()})
+os.environ.update(
+    ZFPIPE_NETWORKS=",".join(sorted({run["model"]["name"] for run in RUNS.values()}))
 )
 # What defines a training, as options of `zfpipe train`.
 TRAINING = (

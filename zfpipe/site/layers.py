@@ -117,12 +117,13 @@ def _write_preview(path: Path, cells: list[np.ndarray]) -> None:
     """Write a square of the strongest units' first projections, grey where the layer has fewer."""
     page = np.full((PREVIEWED * PREVIEW, PREVIEWED * PREVIEW, 3), 128, np.uint8)
     for number, cell in enumerate(cells):
-        size = min(PREVIEW, cell.shape[1]), min(PREVIEW, cell.shape[2])
-        square = Image.fromarray(smaller_projections(cell, size)[0]).resize(
-            (PREVIEW, PREVIEW), Image.Resampling.NEAREST
-        )
-        top, left = number // PREVIEWED * PREVIEW, number % PREVIEWED * PREVIEW
-        page[top : top + PREVIEW, left : left + PREVIEW] = np.asarray(square)
+        small = smaller_projections(cell, fitting(cell.shape[1:3], 1, PIXELS, PREVIEW))[0]
+        by = max(1, PREVIEW // max(small.shape[:2]))
+        large = np.kron(small, np.ones((by, by, 1), np.uint8))
+        row, column = divmod(number, PREVIEWED)
+        top = row * PREVIEW + (PREVIEW - large.shape[0]) // 2
+        left = column * PREVIEW + (PREVIEW - large.shape[1]) // 2
+        page[top : top + large.shape[0], left : left + large.shape[1]] = large
     path.write_bytes(encoded(Image.fromarray(page), lossless=False))
 
 

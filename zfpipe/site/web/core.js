@@ -14,13 +14,16 @@ const zfpipe = (() => {
   function load(name) {
     if (values.has(name)) return Promise.resolve(values.get(name));
     if (!loading.has(name)) {
-      loading.set(name, new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        script.src = `data/${name}.js`;
-        script.onload = () => resolve(values.get(name));
-        script.onerror = () => reject(new Error(`data/${name}.js cannot be read; is this folder whole?`));
-        document.head.append(script);
-      }));
+      loading.set(
+        name,
+        new Promise((resolve, reject) => {
+          const script = document.createElement("script");
+          script.src = `data/${name}.js`;
+          script.onload = () => resolve(values.get(name));
+          script.onerror = () => reject(new Error(`data/${name}.js cannot be read; is this folder whole?`));
+          document.head.append(script);
+        }),
+      );
     }
     return loading.get(name);
   }
@@ -55,7 +58,9 @@ const zfpipe = (() => {
     return { parts, asked: Object.fromEntries(new URLSearchParams(query || "")) };
   }
 
-  const say = (text) => { document.getElementById("said").textContent = text; };
+  const say = (text) => {
+    document.getElementById("said").textContent = text;
+  };
   const site = () => values.get("site");
   // A number as people read it: three digits that count (a small one as 1.23e-7).
   const figure = (value) => (value >= 1000 ? value.toFixed(0) : value.toPrecision(3));
@@ -65,15 +70,28 @@ const zfpipe = (() => {
   function segments(label, choices, chosen, choose) {
     const group = el("div", { class: "segments", role: "group", "aria-label": label });
     for (const [value, words] of Object.entries(choices)) {
-      group.append(el("button", { type: "button", "aria-pressed": String(value === chosen), "data-key": `${label} ${value}`,
-        click: () => choose(value) }, words));
+      group.append(
+        el(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(value === chosen),
+            "data-key": `${label} ${value}`,
+            click: () => choose(value),
+          },
+          words,
+        ),
+      );
     }
     return group;
   }
 
   function select(label, choices, chosen, choose) {
-    const list = el("select", { "data-key": label, change: (event) => choose(event.target.value) },
-      choices.map(([value, words]) => el("option", { value, selected: value === chosen }, words)));
+    const list = el(
+      "select",
+      { "data-key": label, change: (event) => choose(event.target.value) },
+      choices.map(([value, words]) => el("option", { value, selected: value === chosen }, words)),
+    );
     return el("label", { class: "choice" }, el("span", {}, label), list);
   }
 

@@ -15,13 +15,18 @@
     const [first, ...rest] = parts;
     if (!first) return null;
     if (first === "layer" && rest.length === 1) return ["layer", { name: rest[0], asked }];
-    if (first === "layer" && rest.length === 3 && rest[1] === "unit") return ["unit", { name: rest[0], number: rest[2], asked }];
+    if (first === "layer" && rest.length === 3 && rest[1] === "unit")
+      return ["unit", { name: rest[0], number: rest[2], asked }];
     if (first === "image" && rest.length === 1) return ["image", { number: rest[0], asked }];
     if ((first === "images" || first === "compare") && !rest.length) return [first, { asked }];
     return ["nowhere", {}];
   }
 
-  zfpipe.views.nowhere = { view: async () => { throw new Error("There is no such view."); } };
+  zfpipe.views.nowhere = {
+    view: async () => {
+      throw new Error("There is no such view.");
+    },
+  };
 
   async function show() {
     const here = zfpipe.parsed(location.hash);
@@ -32,8 +37,17 @@
       try {
         made = await zfpipe.views[view].view(facts);
       } catch (error) {
-        made = { title: "not found", keys: {}, body: zfpipe.el("div", { class: "view" }, zfpipe.el("h1", { tabindex: -1 }, "Not here"),
-          zfpipe.el("p", { class: "note", role: "alert" }, error.message), zfpipe.el("p", {}, zfpipe.el("a", { href: "#/" }, "To the overview"))) };
+        made = {
+          title: "not found",
+          keys: {},
+          body: zfpipe.el(
+            "div",
+            { class: "view" },
+            zfpipe.el("h1", { tabindex: -1 }, "Not here"),
+            zfpipe.el("p", { class: "note", role: "alert" }, error.message),
+            zfpipe.el("p", {}, zfpipe.el("a", { href: "#/" }, "To the overview")),
+          ),
+        };
       }
     }
     if (turn !== latest) return;
@@ -55,7 +69,8 @@
     const here = location.hash.split("?")[0] || "#/";
     for (const tab of document.querySelectorAll("#tabs a")) {
       const to = tab.getAttribute("href");
-      const current = to === "#/" ? !view : here === to || here.startsWith(`${to}/`) || (to === "#/images" && view === "image");
+      const current =
+        to === "#/" ? !view : here === to || here.startsWith(`${to}/`) || (to === "#/images" && view === "image");
       if (current) tab.setAttribute("aria-current", here === to ? "page" : "true");
       else tab.removeAttribute("aria-current");
       if (current) inSight(tab);

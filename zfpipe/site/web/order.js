@@ -3,7 +3,10 @@
 
 zfpipe.order = (() => {
   const SORTS = {
-    number: "number", activation: "strongest activation", selectivity: "class selectivity", class: "class",
+    number: "number",
+    activation: "strongest activation",
+    selectivity: "class selectivity",
+    class: "class",
     similar: "similarity to a unit",
   };
   const LIFE = { "": "all units", alive: "alive", dead: "dead" };
@@ -42,11 +45,14 @@ zfpipe.order = (() => {
 
   // Positions of the units that `asked` lets through, in its order. Equal ones stay in the order of their numbers.
   function ordered(layer, asked, classes) {
-    const positions = layer.unit.map((_, position) => position).filter((position) => passes(layer, position, asked, classes));
+    const positions = layer.unit
+      .map((_, position) => position)
+      .filter((position) => passes(layer, position, asked, classes));
     const by = (value) => positions.sort((a, b) => value(b) - value(a) || layer.unit[a] - layer.unit[b]);
     const strongest = (position) => layer.activation[position][0] || 0;
     if (asked.sort === "activation") return by(strongest);
-    if (asked.sort === "selectivity") return by((position) => layer.selectivity[position] * 1e6 + (layer.count[position] ? 1 : 0));
+    if (asked.sort === "selectivity")
+      return by((position) => layer.selectivity[position] * 1e6 + (layer.count[position] ? 1 : 0));
     if (asked.sort === "class") return byClass(layer, positions, strongest);
     if (asked.sort === "similar") {
       const to = layer.unit.indexOf(Number(asked.to));
@@ -71,7 +77,9 @@ zfpipe.order = (() => {
 
   // What of an address decides the order, to be handed on from view to view.
   function handed(asked) {
-    return Object.fromEntries(["sort", "to", "class", "life", "show"].filter((key) => asked[key]).map((key) => [key, asked[key]]));
+    return Object.fromEntries(
+      ["sort", "to", "class", "life", "show"].filter((key) => asked[key]).map((key) => [key, asked[key]]),
+    );
   }
 
   return { SORTS, LIFE, mostly, similarities, ordered, handed };

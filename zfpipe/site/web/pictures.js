@@ -10,12 +10,15 @@ zfpipe.pictures = (() => {
 
   function sheet(source) {
     if (!sheets.has(source)) {
-      sheets.set(source, new Promise((resolve, reject) => {
-        const image = new Image();
-        image.onload = () => resolve(image);
-        image.onerror = () => reject(new Error(`${source} cannot be read; is this folder whole?`));
-        image.src = source;
-      }));
+      sheets.set(
+        source,
+        new Promise((resolve, reject) => {
+          const image = new Image();
+          image.onload = () => resolve(image);
+          image.onerror = () => reject(new Error(`${source} cannot be read; is this folder whole?`));
+          image.src = source;
+        }),
+      );
       if (sheets.size > KEPT) sheets.delete(sheets.keys().next().value);
     }
     return sheets.get(source);
@@ -29,14 +32,19 @@ zfpipe.pictures = (() => {
     const row = Math.floor(within / across) * rows + Math.floor(rank / columns);
     const column = (within % across) * columns + (rank % columns);
     const number = Math.floor(position / (down * across));
-    return { source: `${layout.stem}-${number}.${layout.kind}`, top: row * layout.stride[0], left: column * layout.stride[1] };
+    return {
+      source: `${layout.stem}-${number}.${layout.kind}`,
+      top: row * layout.stride[0],
+      left: column * layout.stride[1],
+    };
   }
 
   // Top, left, bottom, right of an entry's patch in the image, in pixels of the input.
   function box(layer, position, rank) {
     const at = [layer.row[position][rank], layer.col[position][rank]];
     const corner = [0, 1].map((axis) =>
-      (layer.crop[axis] < layer.input_size[axis] ? layer.start[axis] + at[axis] * layer.jump[axis] : 0));
+      layer.crop[axis] < layer.input_size[axis] ? layer.start[axis] + at[axis] * layer.jump[axis] : 0,
+    );
     return [corner[0], corner[1], corner[0] + layer.crop[0], corner[1] + layer.crop[1]];
   }
 
@@ -82,7 +90,10 @@ zfpipe.pictures = (() => {
     const [height, width] = layout.cell.map((side) => side * by);
     const side = Math.ceil(Math.sqrt(layer.k));
     const canvas = el("canvas", {
-      width: side * width + (side - 1) * GAP, height: side * height + (side - 1) * GAP, role: "img", "aria-label": label,
+      width: side * width + (side - 1) * GAP,
+      height: side * height + (side - 1) * GAP,
+      role: "img",
+      "aria-label": label,
     });
     const paint = async () => {
       const context = canvas.getContext("2d");
@@ -113,13 +124,18 @@ zfpipe.pictures = (() => {
 
   const paints = new WeakMap();
   const failed = (error) => zfpipe.say(error.message);
-  const watch = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      watch.unobserve(target);
-      paints.get(target)().then(() => target.setAttribute("data-drawn", ""), failed);
-    }
-  }, { rootMargin: "300px" });
+  const watch = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        watch.unobserve(target);
+        paints
+          .get(target)()
+          .then(() => target.setAttribute("data-drawn", ""), failed);
+      }
+    },
+    { rootMargin: "300px" },
+  );
 
   // Draw a canvas when it comes near the window: a layer of 512 units then opens at once.
   function whenSeen(canvas, paint) {

@@ -136,7 +136,7 @@ def read_batches(
 def _refuse_non_finite(peaks: torch.Tensor, step: str) -> None:
     """The largest value of a map is not finite where any of its values is NaN or too large."""
     if not torch.isfinite(peaks).all():
-        raise UserError(f"The activations of {step} are not finite; the training has diverged.")
+        raise UserError(f"The activations of {step} are not finite; the training of this model has diverged.")
 
 
 def _as_layer(layer: Layer, found: Strongest) -> LayerTopK:

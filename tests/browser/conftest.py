@@ -13,6 +13,8 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "stages"))
 from gallery_site import call, made_from
 
+from zfpipe.files.topk import read_topk
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -170,3 +172,8 @@ def hosted(driver, made):
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+
+@pytest.fixture(scope="session")
+def topk(made):
+    return read_topk(made[1][made[1].index("--topk") + 1])

@@ -8,7 +8,6 @@ import pytest
 from gallery_site import CLASSES, DEAD, EVIL, SOME
 
 from zfpipe.files.reconstruction import inside_image, open_reconstruction
-from zfpipe.files.topk import read_topk
 
 VIEWS = {
     "#/": "one",
@@ -21,11 +20,6 @@ VIEWS = {
     "#/compare": "Compare · one",
     "#/layer/conv9": "not found · one",
 }
-
-
-@pytest.fixture(scope="session")
-def topk(made):
-    return read_topk(made[1][made[1].index("--topk") + 1])
 
 
 @pytest.mark.parametrize("view", VIEWS)

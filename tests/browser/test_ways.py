@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from gallery_site import CLASSES, DEAD, SOME
 from selenium.webdriver.common.keys import Keys
-from test_views import topk  # noqa: F401
 
 from zfpipe.site.layers import selectivity
 
 
 @pytest.fixture
-def conv2(topk):  # noqa: F811
+def conv2(topk):
     return topk.layers["conv2"]
 
 

@@ -53,7 +53,7 @@ def write_layer(
     return facts
 
 
-def significant(values: np.ndarray, digits: int = 4) -> list[Any]:
+def significant(values: np.ndarray, digits: int = 6) -> list[Any]:
     """Return numbers (..., K) as nested lists, rounded to so many significant digits."""
     if values.ndim > 1:
         return [significant(row, digits) for row in values]

@@ -12,6 +12,7 @@ import zfpipe
 from zfpipe.__main__ import main
 from zfpipe.errors import UserError
 from zfpipe.files.reconstruction import inside_image, open_reconstruction
+from zfpipe.files.sums import table_with_sums
 from zfpipe.files.topk import read_topk
 
 sys.path.append(str(Path(__file__).parent / "stages"))
@@ -28,7 +29,8 @@ def folder(tmp_path_factory):
     for place in (run / "train", run / "mine", run / "reconstruct", images.parent):
         place.mkdir(parents=True)
     model, topk = model_file(run / "train/model.pt", dead=DEAD), run / "mine/topk.h5"
-    (run / "train/metrics.csv").write_text("epoch,train_loss,val_loss,val_top1\n1,2.5,2.6,0.25\n2,2.0,2.1,0.5\n")
+    metrics = table_with_sums("epoch,train_loss,val_loss,val_top1\n1,2.5,2.6,0.25\n2,2.0,2.1,0.5\n")
+    (run / "train/metrics.csv").write_text(metrics)
     common = ["--model", str(model), "--images", str(packed_file(images))]
     assert main(["mine", *common, "--layers", "conv2", "conv3", "--k", "4", "--out", str(topk)]) == 0
     for layer, units in (("conv2", []), ("conv3", ["--units", "2", "0"])):
@@ -92,6 +94,7 @@ def test_a_patch_is_cut_from_the_image_that_the_run_gives(run):
 
 def test_metrics_are_a_frame(run):
     assert run.metrics["val_top1"].tolist() == [0.25, 0.5]
+    assert list(run.metrics) == ["epoch", "train_loss", "val_loss", "val_top1"]
     assert run.labels[:4] == ["a", "b", "c", "a"]
 
 

@@ -24,6 +24,7 @@ from zfpipe.data.sizes import pair
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, open_reconstruction
+from zfpipe.files.sums import SUMS, read_table
 from zfpipe.files.topk import LayerTopK, TopK, read_topk
 from zfpipe.pictures.pairs import pairs_picture
 
@@ -79,11 +80,15 @@ class Run(Mapping[str, "Layer"]):
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row an epoch: losses, parts of 1 that are right, learning rate. Empty for weights taken as they are."""
+        """One row an epoch: losses, parts of 1 that are right, learning rate. Empty for weights taken as they are.
+
+        Damage to the file is a UserError.
+        """
         path = self.folder / "train/metrics.csv"
         if not path.exists():
             raise UserError(f"There is no file {path}; the stage train makes it.")
-        return pd.read_csv(path)
+        read_table(path)  # or it is refused
+        return pd.read_csv(path, usecols=lambda name: name not in SUMS)
 
     @cached_property
     def paths(self) -> list[str] | None:

@@ -42,7 +42,11 @@ def of_workflow(folder: Path, count: int, seed: int) -> list[Kill]:
     random_, workflow = random.Random(seed), WorkflowKills(folder)
     turns = [(stage, victim) for victim in VICTIMS for stage in STAGES]
     random_.shuffle(turns)
-    return [workflow.kill(*turns[number % len(turns)], random_) for number in range(count)]
+    kills = []
+    for number in range(count):
+        kills.append(workflow.kill(*turns[number % len(turns)], random_))
+        print(f"{number + 1} of {count}: {kills[-1].where} in {kills[-1].stage}", file=sys.stderr, flush=True)
+    return kills
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 
 from zfpipe.errors import UserError
 
-COLUMN, END, KEY = "sum", b"end", "sha256"
+COLUMN, END, KEY = "sum", "end", "sha256"
+SUMS = (COLUMN, END)  # what the column may be called
 
 
 def table_with_sums(text: str) -> str:
@@ -61,8 +62,8 @@ def _sums(lines: list[str]) -> list[str]:
     for number, line in enumerate(lines, 1):
         digest.update(f"{line}\n".encode())
         if number == len(lines):
-            digest.update(END)
-        sums.append(digest.hexdigest()[:8] if number > 1 else COLUMN if len(lines) > 1 else END.decode())
+            digest.update(END.encode())
+        sums.append(digest.hexdigest()[:8] if number > 1 else COLUMN if len(lines) > 1 else END)
     return sums
 
 

@@ -9,7 +9,7 @@ from writers import WRITERS, write
 
 from zfpipe.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+pytestmark = pytest.mark.filterwarnings("error:Detected pickle protocol")  # a user sees one sentence
 CUTS, FLIPS = 60, 250
 
 

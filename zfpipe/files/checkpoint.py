@@ -3,6 +3,7 @@
 import argparse
 import io
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def _load(path: str | Path) -> Any:
                 f"{path} is a TorchScript archive, which is a program, and is not loaded; if you trust it, write its "
                 "weights with torch.save(torch.jit.load(path).state_dict(), 'weights.pt') and give those."
             )
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of a damaged byte; we say what is to be done
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except pickle.UnpicklingError as error:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,4 +103,5 @@ def _counts(kills: list[Kill]) -> str:
 
 
 def _places(kills: list[Kill]) -> str:
-    return ", ".join(f"{where} {count}" for where, count in Counter(kill.where for kill in kills).most_common())
+    counts = Counter(re.sub(f"^({'|'.join(WAYS.values())}) ", "", kill.where) for kill in kills)
+    return ", ".join(f"{where} {count}" for where, count in counts.most_common())

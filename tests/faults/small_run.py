@@ -88,6 +88,7 @@ def commands(folder: Path) -> list[Command]:
     lines = re.findall(r"Shell command: zfpipe (.*?) 2> >\(tee -a (\S+)", done.stdout + done.stderr)
     jobs = ((shlex.split(line.replace(KEPT, REPORT)), Path(log).stem) for line, log in lines)
     found = [Command(argv[0], name, argv) for argv, name in jobs]
+    assert {command.stage for command in found} == set(STAGES), "a stage came or went: STAGES has to name them all"
     return sorted(found, key=lambda command: (STAGES.index(command.stage), command.name))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import KILL_AFTER, KILL_BEFORE, KILL_HALFWAY, KILLED, Runner
-from small_run import STAGES, Command, commands, copy, leftovers, prepare, results, take_away
+from small_run import STAGES, Command, commands, copy, leftovers, make_room, prepare, results, take_away
 
 WAYS = {KILL_BEFORE: "before", KILL_AFTER: "after", KILL_HALFWAY: "halfway through"}
 MOST_IN_A_ROW = 3  # a rerun may be killed too
@@ -53,6 +53,7 @@ class StageKills:
         for _ in range(random_.choice([1, 1, 1, MOST_IN_A_ROW])):
             kills.append(self._one(command, random_))
             kills[-1].differences += self.half_written(command)
+            make_room(self.work, command)
         done = self.runner.run(self.work, argv=command.argv)
         kills[-1].differences += self.differences(done)
         if kills[-1].differences:

@@ -127,6 +127,13 @@ def take_away(folder: Path, command: Command) -> None:
         shutil.rmtree(folder / command.state, ignore_errors=True)
 
 
+def make_room(folder: Path, command: Command) -> None:
+    """Remove a folder that a job has made, as Snakemake does before it starts the job again: it refuses one that is."""
+    for name in command.outputs:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+
+
 def leftovers(folder: Path) -> list[str]:
     """Return the temporary files below a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob(f"*{PARTIAL}"))

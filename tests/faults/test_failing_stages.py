@@ -6,7 +6,7 @@ import random
 
 import pytest
 from runner import FAIL_FROM, FAIL_ONCE
-from small_run import STAGES, leftovers, take_away
+from small_run import STAGES, leftovers, make_room, take_away
 
 CAUSES = (errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EIO)
 TRIES = 4
@@ -35,6 +35,7 @@ def test_a_stage_that_cannot_write_says_which_file_and_why(stages, stage):
             assert sentence.startswith(f"zfpipe {stage}: error: ")
             assert os.strerror(cause) in sentence
             assert "results/" in sentence
+    make_room(stages.work, command)
     done = stages.runner.run(stages.work, argv=command.argv)
     assert stages.differences(done) == []
     assert failed > 0

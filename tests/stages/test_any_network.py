@@ -62,7 +62,8 @@ def run(*words):
 
 
 def packed(channels, size):
-    run(*["check", "--root", "images", "--out-manifest", "m.csv", "--out-html", "r.html", "--out-json", "r.json"])
+    checking = ["--root", "images", "--channels", channels, "--out-manifest", "m.csv"]
+    run("check", *checking, "--out-html", "r.html", "--out-json", "r.json")
     for split in ("train", "val"):
         packing = ["--manifest", "m.csv", "--root", "images", "--split", split, "--channels", channels, "--size", size]
         run("pack", *packing, "--out", f"{split}.h5")

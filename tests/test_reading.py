@@ -139,6 +139,10 @@ def test_a_folder_without_runs_a_stale_file_and_lost_images_are_said(folder, tmp
     assert run["conv2"].top()["path"].isna().all()
     with pytest.raises(UserError, match="packed images of tiny are gone"):
         run.image(0)
+    metrics = tmp_path / "tiny/train/metrics.csv"
+    metrics.write_text(metrics.read_text().replace("2.5", "2.6", 1))
+    with pytest.raises(UserError, match="is damaged"):
+        zfpipe.open(tmp_path)["tiny"].metrics  # noqa: B018
     topk = tmp_path / "tiny/mine/topk.h5"
     topk.write_bytes(topk.read_bytes() + b"\0")
     with pytest.raises(UserError, match="is stale"):

@@ -185,7 +185,6 @@ def _take(
         network, classes = given_network(spec, weights, own.classes if own else val.classes)
     if own and prepare is None:
         say(f"{weights} is a model of zfpipe: its own classes, mean and std go with its weights.")
-    if own and prepare is None:
         mean, std, bgr = own.mean, own.std, own.bgr
     else:
         mean, std = _mean_and_std(arguments, prepare, train, val.channels)
@@ -212,17 +211,14 @@ def _preprocess(arguments: argparse.Namespace, spec: dict[str, Any], weights: st
         words, said = getattr(arguments, name), getattr(prepare, name)
         if words is not None and said is not None:
             found = " ".join(f"{number:g}" for number in said.flatten().tolist())
-            if words in (["pixel"], ["channel"]) or not _same(words, said):
+            counted = words in (["pixel"], ["channel"])
+            if counted or not torch.allclose(numbers(name, words, "", len(said)), said, rtol=1e-3):
                 raise UserError(
                     f"train.{name} is {' '.join(words)} and the weights' own preprocessing has {found} (in pixel "
                     f"values, RGB); leave train.{name} out."
                 )
     say("Mean and std are those of the weights (preprocess), instead of train.mean and train.std.")
     return prepare
-
-
-def _same(words: list[str], said: torch.Tensor) -> bool:
-    return torch.allclose(numbers("mean", words, "", len(said)), said, rtol=1e-3)
 
 
 def _mean_and_std(

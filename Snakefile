@@ -4,7 +4,11 @@ from snakemake.utils import min_version
 min_version("9.3")
 
 
-configfile: "config.yaml"
+# A config that is named on the command line takes the place of this one. Snakemake would merge the two; and what
+# --replace-workflow-config says does not reach the jobs that it sends to a cluster.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
 
 
 report: "workflow/report/workflow.rst"

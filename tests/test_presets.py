@@ -52,6 +52,6 @@ def test_the_papers_recipe_is_the_papers(loaded, name):
 def test_a_preset_says_what_it_needs_and_costs(name):
     text = (ROOT / f"presets/{name}.yaml").read_text()
     head = text[: text.index("datasets:")]
-    command = f"--configfile presets/{name}.yaml --replace-workflow-config"
+    command = f"--configfile presets/{name}.yaml"
     for word in ("# Needs:", "Costs", "disk", "memory", "time", "estimates", command):
         assert word in head

@@ -72,7 +72,7 @@ def prepare(folder: Path) -> None:
 
 def snakemake(*arguments: str) -> list[str]:
     head = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--nocolor"]
-    return [*head, "--configfile", "config.yaml", "--replace-workflow-config", *arguments]
+    return [*head, "--configfile", "config.yaml", *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -27,6 +27,8 @@ reconstruct: {threads: 1}
 figure: {count: {default: 3}, dpi: 60}
 view: {images: {cat: "photographs:chelsea"}, layers: [conv2], dpi: 60}
 """
+# What stands in the working folder as config.yaml has no part in a run of another config, here or on a cluster.
+DECOY = "{train: {dropout: 0.9, weight_decay: 0.1}, mine: {k: 2}, only: nothing}"
 RULES = (
     "photographs",
     "check",
@@ -59,9 +61,10 @@ class Place:
             self.config[section] = self.config.get(section, {}) | keys
 
     def command(self, *arguments: str) -> list[str]:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config))
+        (self.folder / "config.yaml").write_text(DECOY)
         head = [sys.executable, "-m", "snakemake", "-s", str(self.code / "Snakefile"), "--nocolor"]
-        return [*head, "--configfile", "config.yaml", "--replace-workflow-config", *arguments]
+        return [*head, "--configfile", "mine.yaml", *arguments]
 
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -18,6 +18,8 @@ from zfpipe.site.curves import curve_plot
 
 PACKAGES = ("zfpipe", "torch", "torchvision", "numpy", "pillow")
 
+SPEED = "images_per_second"
+
 
 def strip(model: Model, facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a card for each layer: what `write_layer` tells of it, its operation and its cost in million adds."""
@@ -33,9 +35,13 @@ def strip(model: Model, facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:
-    """Return a row an epoch, with what was measured alone. Raises UserError, naming the file, for anything else."""
+    """Return a row an epoch, with what was measured alone, and without the speed: it says nothing of the network.
+
+    Raises UserError, naming the file, for anything else.
+    """
     try:
-        return [{key: float(value) for key, value in row.items() if value} for row in read_table(path)]
+        rows = [{key: value for key, value in row.items() if value and key != SPEED} for row in read_table(path)]
+        return [{key: float(value) for key, value in row.items()} for row in rows]
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} is no table of metrics ({error}); delete it and run again.") from error
 

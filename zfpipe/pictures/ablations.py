@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from zfpipe.files.whole import whole_file
 from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
 
 SHOWN = (("train_top1", "training, top-1", "#0072b2"), ("val_top1", "validation, top-1", "#d55e00"))
 SHOWN += (("val_top5", "validation, top-5", "#e69f00"),)
@@ -33,5 +33,4 @@ def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> Non
         axes.set_yticks(places, labels)
         axes.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), xlabel="error, percent")
         axes.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-        with whole_file(path) as aside:
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})

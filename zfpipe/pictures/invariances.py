@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfpipe.files.whole import whole_file
 from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 AXES = {"translation": "vertical shift, pixels", "scale": "scale", "rotation": "rotation, degrees"}
@@ -41,8 +41,7 @@ def draw_invariance(
                 axes.set(xlabel=AXES[kind], ylabel=column, ylim=(0, 1.02) if column.startswith("probab") else (0, None))
         if len(next(iter(curves.values()))) > 1:
             panels[0, -1].legend(fontsize=6)
-        with whole_file(path) as aside:
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 
 def _samples(axes: Axes, images: Sequence[np.ndarray]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfpipe.files.whole import whole_file
 from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
 
 PANELS = (("structural", "structural similarity"), ("ranks", "rank correlation"))
 
@@ -28,8 +28,7 @@ def draw_similarity(
         for axes, (key, label) in zip(figure.subplots(1, 2), PANELS, strict=True):
             _panel(axes, {name: numbers[key] for name, numbers in layers.items()})
             axes.set(ylabel=label, ylim=(-1.05, 1.05))
-        with whole_file(path) as aside:
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 
 def _panel(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:

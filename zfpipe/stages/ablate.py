@@ -6,13 +6,12 @@ its own. Where a run's data set is ImageNet and its architecture is one of the p
 """
 
 import argparse
-import csv
-import io
 from pathlib import Path
 
 import pandas as pd
 
 from zfpipe.errors import UserError
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import Changes
 from zfpipe.nets.models import load_model
@@ -71,12 +70,7 @@ def row_of(model_path: str, metrics: str, name: str, imagenet: bool) -> dict:
 
 def as_csv(rows: list[dict]) -> str:
     """Return the table; what was not measured, or is not in the paper, is empty."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(["" if row[key] is None else row[key] for key in COLUMNS])
-    return text.getvalue()
+    return csv_text([COLUMNS, *(["" if row[key] is None else row[key] for key in COLUMNS] for row in rows)])
 
 
 def _error(right: float | None) -> float | None:

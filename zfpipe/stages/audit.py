@@ -7,8 +7,6 @@ verdict: copy exclusions.csv, strike out what you want to keep, and name the cop
 """
 
 import argparse
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.page import render, thumbnail
 from zfpipe.data.suspects import TEMPLATE, Audited, audit_labels, labels_for
 from zfpipe.errors import UserError
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import probabilities, require_fit
@@ -61,9 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
                 sections.append(_section(packed, model.classes, labels, audited))
     suspects = [row for row in rows if row[-1] == "yes"]
     suspects.sort(key=lambda row: (row[0], float(row[5])))
-    write_text(arguments.out_csv, _csv(COLUMNS, rows))
+    write_text(arguments.out_csv, csv_text([COLUMNS, *rows]))
     # `path` first: it is all that `exclude` reads
-    write_text(arguments.out_exclusions, _csv(["path", *COLUMNS[3:6]], [[row[2], *row[3:6]] for row in suspects]))
+    write_text(
+        arguments.out_exclusions, csv_text([["path", *COLUMNS[3:6]], *([row[2], *row[3:6]] for row in suspects)])
+    )
     write_text(arguments.out_html, render(TEMPLATE, sections=sections, most_shown=MOST_SHOWN))
     counts = ", ".join(f"{s['suspects']} of {s['images']} {s['split']} labels" for s in sections)
     say(f"audit: suspect are {counts}; {arguments.out_html}")
@@ -103,11 +104,3 @@ def _section(packed: Packed, names: list[str], labels: np.ndarray, audited: Audi
 def _picture(pixels: np.ndarray) -> Image.Image:
     """Show three channels as RGB, of any other number the first as grey."""
     return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0]).convert("RGB")
-
-
-def _csv(columns: list[str], rows: list[list]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()

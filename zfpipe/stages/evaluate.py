@@ -7,8 +7,6 @@ last row: ten views, all networks. Where the mean image was subtracted in traini
 """
 
 import argparse
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from sklearn.metrics import confusion_matrix
 from zfpipe.data.packed import open_packed
 from zfpipe.data.suspects import labels_for
 from zfpipe.errors import UserError
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import VIEWS, hits, probabilities, require_fit
@@ -63,8 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         rows += [_row(" + ".join(names), views, sums[views], labels) for views in VIEWS]
     classes = first[1][1]
     counts = confusion_matrix(labels, sums[VIEWS[-1]].argmax(1), labels=np.arange(len(classes)))
-    write_text(arguments.out_csv, _csv([COLUMNS, *rows]))
-    write_text(arguments.out_confusion, _csv([("true", *classes), *zip(classes, *counts.T, strict=True)]))
+    write_text(arguments.out_csv, csv_text([COLUMNS, *rows]))
+    write_text(arguments.out_confusion, csv_text([("true", *classes), *zip(classes, *counts.T, strict=True)]))
     draw_confusion(
         arguments.out_png,
         counts,
@@ -96,9 +95,3 @@ def _check(arguments: argparse.Namespace) -> None:
     for option, given in (("--val", arguments.val), ("--name", arguments.name)):
         if given and len(given) not in ({1, count} if option == "--val" else {count}):
             raise UserError(f"{option} has {len(given)} entries for {count} models; give one for each model.")
-
-
-def _csv(rows: list) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -8,8 +8,6 @@ map.
 """
 
 import argparse
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from zfpipe.data.decode import centre_crop
 from zfpipe.data.one_image import name_of, read_one
 from zfpipe.data.warps import WARPS, amounts, warp
 from zfpipe.errors import UserError
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.answers import Answers
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -71,14 +70,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def as_csv(found: dict[str, tuple[str, list[Moved]]], chosen: list[Layer]) -> str:
     """Return the table: an image after the other, in the order of WARPS and amounts."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "label", "warp", "amount", "probability", *(f"distance.{one.name}" for one in chosen)])
+    rows = [["image", "label", "warp", "amount", "probability", *(f"distance.{one.name}" for one in chosen)]]
     for name, (label, entries) in found.items():
         for entry in entries:
             numbers = (f"{number:.6g}" for number in (entry.amount, entry.probability, *entry.distance))
-            writer.writerow([name, label, entry.kind, *numbers])
-    return text.getvalue()
+            rows.append([name, label, entry.kind, *numbers])
+    return csv_text(rows)
 
 
 def _check(arguments: argparse.Namespace, names: list[str]) -> None:

@@ -8,14 +8,13 @@ stride; here they are a fifth and a fortieth of the input's shorter side, and th
 """
 
 import argparse
-import csv
-import io
 
 import numpy as np
 import torch
 
 from zfpipe.data.channels import shown
 from zfpipe.data.one_image import name_of, read_one
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.whole import write_text
 from zfpipe.nets import deconvnet
@@ -76,16 +75,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def as_csv(found: Occluded, names: list[str]) -> str:
     """Return a row for the unoccluded image (no top, no left), then one for each place in row-major order."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
     activation, probability, likeliest = found.unoccluded
-    writer.writerow(["", "", f"{activation:.8g}", f"{probability:.8g}", names[likeliest]])
+    rows = [COLUMNS, ("", "", f"{activation:.8g}", f"{probability:.8g}", names[likeliest])]
     for r, top in enumerate(found.top):
         for c, left in enumerate(found.left):
             values = (f"{part[r, c]:.8g}" for part in (found.activation, found.probability))
-            writer.writerow([top, left, *values, names[found.likeliest[r, c]]])
-    return text.getvalue()
+            rows.append((top, left, *values, names[found.likeliest[r, c]]))
+    return csv_text(rows)
 
 
 def _projections(

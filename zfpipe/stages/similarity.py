@@ -8,8 +8,6 @@ control's unit is silent there is nothing to compare; the table says how often. 
 """
 
 import argparse
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from zfpipe.data.batches import seed_for
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError
+from zfpipe.files.csv_text import csv_text
 from zfpipe.files.topk import LayerTopK, read_topk
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         for name, entries in topk.layers.items():
             units = some_units(entries, arguments.units, arguments.seed)
             rows += [(name, *row) for row in compare(models, name, entries, units, packed)]
-    write_text(arguments.out_csv, _csv(rows))
+    write_text(arguments.out_csv, csv_text([COLUMNS, *map(_as_text, rows)]))
     found = {name: _numbers([row for row in rows if row[0] == name]) for name in topk.layers}
     draw_similarity(arguments.out_png, found, arguments.title, arguments.dpi)
     for name, numbers in found.items():
@@ -125,10 +124,6 @@ def _numbers(rows: list[tuple]) -> dict[str, np.ndarray]:
     return {"structural": np.array([row[4] for row in rows], float), "ranks": np.array([row[5] for row in rows], float)}
 
 
-def _csv(rows: list[tuple]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for *facts, shapes, ranks in rows:
-        writer.writerow([*facts, *("" if np.isnan(number) else f"{number:.6f}" for number in (shapes, ranks))])
-    return text.getvalue()
+def _as_text(row: tuple) -> list:
+    *facts, shapes, ranks = row
+    return [*facts, *("" if np.isnan(number) else f"{number:.6f}" for number in (shapes, ranks))]

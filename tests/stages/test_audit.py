@@ -105,5 +105,5 @@ def test_a_network_for_other_classes_is_one_sentence(files, capsys):
     assert not (files / "other").exists()
     write_packed(files / "small.h5", [picture(0, 0)[:62, :62]], [0], ["a.png"], CLASSES, **kind | {"size": 62})
     assert audit(files, "--val", files / "small.h5", out="other") == 1
-    assert "pack them as the training's were" in capsys.readouterr().err
+    assert "pack them with --size 64" in capsys.readouterr().err
     assert audit(files, "--batch-size", "0", out="other") == 1

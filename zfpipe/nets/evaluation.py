@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zfpipe.data.packed import Packed
-from zfpipe.data.sizes import Size
+from zfpipe.data.sizes import Size, size_name
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.nets.models import Model
 from zfpipe.progress import progress
@@ -58,11 +58,17 @@ def hits(found: np.ndarray, labels: np.ndarray, best: int) -> float:
 
 
 def require_fit(model: Model, packed: Packed, path: str) -> None:
-    """Raise UserError unless images of a packed split are what the model takes."""
-    if packed.size != model.packed_size or packed.channels != model.channels:
+    """Raise UserError unless the packed images are of the size that the model's preprocessing was made for."""
+    if packed.size != model.packed_size:
+        needed = size_name(model.packed_size)
         raise UserError(
-            f"{path} holds images of {packed.size} px and {packed.channels} channels, and the model was made for "
-            f"{model.packed_size} px and {model.channels}; pack them as the training's were."
+            f"{path} holds images of {size_name(packed.size)} px, and the model was made for {needed} px; "
+            f"pack them with --size {needed}."
+        )
+    if packed.channels != model.channels:
+        raise UserError(
+            f"{path} holds images of {packed.channels} channels, and the model takes {model.channels}; "
+            f"pack them with --channels {model.channels}."
         )
 
 

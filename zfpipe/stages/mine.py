@@ -13,10 +13,10 @@ import torch
 from zfpipe.data.batches import ahead
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
-from zfpipe.data.sizes import size_name
 from zfpipe.errors import UserError
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
+from zfpipe.nets.evaluation import require_fit
 from zfpipe.nets.layers import Layer, choose, layers
 from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model).to(device)
     with open_packed(arguments.images) as packed:
         first, last = shard_range(len(packed), arguments.shard, arguments.of)
-        require_size(model, packed, arguments.images)
+        require_fit(model, packed, arguments.images)
         side = model.input_size
         traced = trace(model.network, side, model.channels)
         available = layers(traced)
@@ -101,21 +101,6 @@ def shard_range(images: int, shard: int, of: int) -> tuple[int, int]:
     if not 1 <= shard <= of:
         raise UserError(f"The shard asked for is {shard}; with {of} shards it can be 1 to {of}.")
     return images * (shard - 1) // of, images * shard // of
-
-
-def require_size(model: Model, packed: Packed, path: str) -> None:
-    """Raise UserError unless the packed images are of the size that the model's preprocessing was made for."""
-    if packed.size != model.packed_size:
-        needed = size_name(model.packed_size)
-        raise UserError(
-            f"{path} holds images of {size_name(packed.size)} px, and the model was made for {needed} px; "
-            f"pack them with --size {needed}."
-        )
-    if packed.channels != model.channels:
-        raise UserError(
-            f"{path} holds images of {packed.channels} channels, and the model takes {model.channels}; "
-            f"pack them with --channels {model.channels}."
-        )
 
 
 def read_batches(

@@ -24,8 +24,8 @@ from zfpipe.nets.layers import choose, layers
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last
 from zfpipe.nets.reach import projector_of
-from zfpipe.nets.similarity import inside, of_ranks, structural
 from zfpipe.nets.trace import trace
+from zfpipe.pictures.likeness import inside, of_ranks, structural
 from zfpipe.pictures.similarities import draw_similarity
 from zfpipe.progress import progress, say
 

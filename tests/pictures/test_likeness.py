@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from zfpipe.nets.similarity import inside, of_ranks, structural
+from zfpipe.pictures.likeness import inside, of_ranks, structural
 
 GENERATOR = np.random.default_rng(0)
 SIGNAL = GENERATOR.normal(size=(20, 30, 3)).astype(np.float32)

@@ -4,8 +4,9 @@ import numpy as np
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
+from zfpipe.pictures.ranges import symmetric_scale
+
 WINDOW = 7  # pixels: scikit-image's own
-QUANTILE = 0.995  # as the figures draw them
 
 
 def structural(one: np.ndarray, other: np.ndarray) -> float:
@@ -35,7 +36,6 @@ def inside(projection: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np
 
 
 def _drawn(projection: np.ndarray) -> np.ndarray:
-    scale = np.quantile(np.abs(projection), QUANTILE) or np.abs(projection).max()
     # From 0 to 2, as pixels are drawn around mid-grey: of signed values, opposite means and opposite structures make a
     # positive product.
-    return 1 + np.clip(projection.astype(np.float64) / scale, -1, 1)
+    return 1 + np.clip(projection.astype(np.float64) / symmetric_scale(projection), -1, 1)

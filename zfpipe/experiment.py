@@ -60,19 +60,12 @@ def packed_size(run: dict[str, Any]) -> Size:
 
 
 def _check_beside(runs: dict[str, Any], known: dict[str, Any]) -> None:
-    """See that a run that is set beside another is made too, is another one, and in figures has the same layers.
-
-    Galleries set the same run beside as figures do, unless they name another.
-    """
+    """See that a run that is set beside another has its layers; the gallery takes the figures' other run by default."""
     for name, run in runs.items():
+        others = [other for other in known if other != name]
         for section in ("gallery", "figure"):
-            other = run[section]["beside"]
-            if other is None:
-                continue
-            at = f"runs.{name}: {section}.beside"
-            one_of(at, other, [run for run in known if run != name])
-            if other not in runs:
-                raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
+            if run[section]["beside"] is not None:
+                _require_made(f"runs.{name}: {section}.beside", run[section]["beside"], others, runs)
         run["gallery"]["beside"] = run["gallery"]["beside"] or run["figure"]["beside"]
         other, at = run["figure"]["beside"], f"runs.{name}: figure.beside"
         for layer in run["layers"] if other else ():
@@ -87,14 +80,17 @@ def _check_together(runs: dict[str, Any], known: dict[str, Any]) -> None:
     """See that the runs of an ensemble, and the control of a comparison, are made too, and of one data set."""
     for name, run in runs.items():
         alike = [other for other in known if other != name and known[other]["dataset"] == known[name]["dataset"]]
-        control = run["similarity"]["to"]
-        asked = [("evaluate.with", other) for other in run["evaluate"]["with"]]
-        for key, other in asked + ([("similarity.to", control)] if control else []):
-            one_of(f"runs.{name}: {key}", other, alike)
-            if other not in runs:
-                raise UserError(
-                    f"config: runs.{name}: {key} names {other!r}, which `only` leaves out; name it there too."
-                )
+        for other in run["evaluate"]["with"]:
+            _require_made(f"runs.{name}: evaluate.with", other, alike, runs)
+        if run["similarity"]["to"] is not None:
+            _require_made(f"runs.{name}: similarity.to", run["similarity"]["to"], alike, runs)
+
+
+def _require_made(at: str, other: str, legal: list[str], runs: dict[str, Any]) -> None:
+    """Raise UserError unless another run is one of the `legal` ones, and is made too."""
+    one_of(at, other, legal)
+    if other not in runs:
+        raise UserError(f"config: {at} names {other!r}, which `only` leaves out; name it there too.")
 
 
 def _names(top: dict[str, Any]) -> list[str]:

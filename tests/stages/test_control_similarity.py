@@ -51,12 +51,12 @@ def test_another_networks_are_those_of_full_frames(made, tmp_path):
     assert written[0] == written[1]
     table = pd.read_csv(tmp_path / "s.csv")
     assert table.ranks.abs().max() < 0.999
-    rows = table[(table.layer == "conv3") & table.ranks.notna()]
-    assert len(rows) > 3
+    rows = table[table.layer.isin(["conv1", "conv3"]) & table.ranks.notna()]
+    assert rows.layer.value_counts().min() > 3
     for row in rows.itertuples():
-        pair = by_full_frames(made, "conv3", row.unit, row.rank, row.image_index)
+        pair = by_full_frames(made, row.layer, row.unit, row.rank, row.image_index)
         assert row.ranks == pytest.approx(of_ranks(*pair), abs=1e-4)
-        assert row.structural == pytest.approx(structural(*pair), abs=1e-3)
+        assert row.structural == pytest.approx(structural(*pair), abs=1e-3, nan_ok=True)
 
 
 def by_full_frames(made, layer, unit, rank, image_index):

@@ -53,6 +53,15 @@ def test_runs_and_layers_are_found_by_name(folder):
     assert results["tiny"].get("conv9") is None
 
 
+def test_a_histogram_counts_every_image_once(folder, run):
+    table = run["conv2"][0].histogram()
+    assert table.images.sum() == run.topk.images
+    assert table.loc[0].tolist() == [0, 0, table.images[0]]
+    highest = table.iloc[-1]
+    assert highest.low <= run["conv2"][0].activation[0] < highest.high
+    assert run["conv2"][DEAD[0]].histogram().to_numpy().tolist() == [[0, 0, run.topk.images]]
+
+
 def test_the_table_holds_what_was_mined(folder, run):
     mined = read_topk(folder / "tiny/mine/topk.h5").layers["conv2"]
     table = run["conv2"].top()

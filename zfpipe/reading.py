@@ -23,6 +23,7 @@ from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.sizes import pair
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.digest import sha256_file
+from zfpipe.files.histogram import EDGES
 from zfpipe.files.reconstruction import Reconstruction, open_reconstruction
 from zfpipe.files.sums import SUMS, read_table
 from zfpipe.files.topk import LayerTopK, TopK, read_topk
@@ -213,6 +214,21 @@ class Unit:
     def top(self) -> pd.DataFrame:
         """Return the strongest activations, a row each, as `Layer.top` does."""
         return self.layer.top([self.number])
+
+    def histogram(self) -> pd.DataFrame:
+        """Return how many images excite the unit how strongly, a row a bin: `low`, `high` and `images`.
+
+        An image counts once, by its largest activation. The first row, 0 to 0, counts those that do not excite it. Bins
+        are an eighth of an octave wide, from the lowest to the highest that any image is in.
+        """
+        counts = self.layer.mined.histogram
+        if counts is None:
+            raise UserError(f"{self.layer.run.folder / TOPK} holds no histograms: an older zfpipe made it; mine again.")
+        silent, *counts = counts[self.number].tolist()
+        used = np.flatnonzero(counts)
+        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0)
+        low, high = EDGES[:-1][bins], EDGES[1:][bins]
+        return pd.DataFrame({"low": [0, *low], "high": [0, *high], "images": [silent, *counts[bins]]})
 
     def projection(self, rank: int) -> np.ndarray:
         """Return what the deconvnet makes of the activation at `rank`: (h, w, C) float32, signed, 0 is nothing."""

@@ -9,6 +9,7 @@ import torch
 from zfpipe.data.manifest import number, write_manifest
 from zfpipe.data.packed import write_packed
 from zfpipe.files import checkpoint
+from zfpipe.files.histogram import BINS, count
 from zfpipe.files.reconstruction import inside_image, writing_reconstruction
 from zfpipe.files.sums import json_with_sum, table_with_sums
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
@@ -24,9 +25,12 @@ INPUT = (12, 14)
 def layer(version: int) -> LayerTopK:
     """A layer with a full unit, a unit with a missing entry, and a dead one."""
     row = np.array([[0, 4, 2], [3, 1, -1], [-1, -1, -1]], np.int32)
+    activation = np.array([[3 + version, 2, 2], [1.5, 0.25, 0], [0, 0, 0]], np.float32)
+    histogram = np.zeros((3, BINS), np.uint32)
+    count(histogram, np.pad(activation, ((0, 0), (0, 7))))
     return LayerTopK(
         "conv1",
-        activation=np.array([[3 + version, 2, 2], [1.5, 0.25, 0], [0, 0, 0]], np.float32),
+        activation=activation,
         image_index=np.array([[4, 1, 7], [9, 0, -1], [-1, -1, -1]], np.int64),
         row=row,
         col=np.where(row < 0, row, row + 1).astype(np.int32),
@@ -34,6 +38,7 @@ def layer(version: int) -> LayerTopK:
         jump=(2, 2),
         start=(-1, -1),
         map_size=(5, 6),
+        histogram=histogram,
     )
 
 

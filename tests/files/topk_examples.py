@@ -2,16 +2,26 @@
 
 import numpy as np
 
+from zfpipe.files.histogram import BINS, count
 from zfpipe.files.topk import LayerTopK, TopK
 
 INPUT = (12, 14)
 
 
+def histogram(activation, images=10):
+    """What stands in `activation` (C, K), and for the images that are not there: weaker ones, or none."""
+    counts = np.zeros((len(activation), BINS), np.uint32)
+    count(counts, activation)
+    count(counts, np.tile(activation[:, -1:] / 2, images - activation.shape[1]))
+    return counts
+
+
 def layer(name="features.conv1"):
     row = np.array([[0, 4, 2], [3, 1, -1], [-1, -1, -1]], np.int32)
+    activation = np.array([[3, 2, 2], [1.5, 0.25, 0], [0, 0, 0]], np.float32)
     return LayerTopK(
         name,
-        activation=np.array([[3, 2, 2], [1.5, 0.25, 0], [0, 0, 0]], np.float32),
+        activation=activation,
         image_index=np.array([[4, 1, 7], [9, 0, -1], [-1, -1, -1]], np.int64),
         row=row,
         col=np.where(row < 0, row, row + 1).astype(np.int32),
@@ -19,6 +29,7 @@ def layer(name="features.conv1"):
         jump=(2, 2),
         start=(-1, -1),
         map_size=(5, 6),
+        histogram=histogram(activation),
     )
 
 

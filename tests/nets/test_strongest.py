@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from zfpipe.files.histogram import EDGES
 from zfpipe.nets.strongest import Strongest
 
 
@@ -94,3 +95,16 @@ def test_dense_layers_have_one_place():
     found.add(torch.tensor([[1.0, 0.0, 2.0], [3.0, 0.0, 2.0]]), np.array([0, 1]))
     assert as_lists(found)[0] == [(3.0, 1, 0, 0), (1.0, 0, 0, 0)]
     assert as_lists(found)[2] == [(2.0, 0, 0, 0), (2.0, 1, 0, 0)]
+
+
+def test_the_histogram_counts_every_image_once_whatever_the_batches_and_shards():
+    maps = many_ties(images=29, seed=5) * torch.tensor([1e-9, 0.3, 1, 7.7, 1, 1e9])[:, None, None]
+    peaks = maps.amax((2, 3)).T.numpy()
+    edges = np.concatenate([[0, np.nextafter(np.float32(0), np.float32(1))], EDGES[1:-1], [np.inf]])
+    slow = np.array([np.histogram(row, edges)[0] for row in peaks])
+    assert slow[2, 0] == 29
+    assert min(slow[0, 1], slow[5, -1]) > 20
+    assert (slow[3, 2:-1] > 0).sum() == 2
+    parts = [collected(maps, 2, [list(range(7)), [7]]), collected(maps, 2, [list(range(8, 29))])]
+    parts[0].merge(parts[1])
+    np.testing.assert_array_equal(parts[0].histogram, slow)

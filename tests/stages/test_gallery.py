@@ -12,6 +12,7 @@ from gallery_site import CLASSES, DEAD, EVIL, LAYERS, SOME, call, cell, made_fro
 from zfpipe.data.packed import open_packed
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.sums import table_with_sums
+from zfpipe.files.topk import read_topk
 from zfpipe.site.layers import PIXELS, selectivity
 from zfpipe.site.pages import in_script
 from zfpipe.site.pixels import look, smaller, unit_cells
@@ -54,6 +55,16 @@ def test_every_entry_is_found_in_the_sheets(options, site, layer):
                         assert np.array_equal(shown, pixels)
                     elif kind == "patch":  # JPEG keeps photographs; noise of single pixels it does not
                         assert np.abs(shown - pixels).mean() < 6
+
+
+def test_every_unit_has_the_histogram_of_all_images(options, site):
+    mined = read_topk(options[options.index("--topk") + 1]).layers["conv3"]
+    facts = data(site, "layer-0-2")
+    edges, counts = np.array(facts["spread"]["edges"]), facts["spread"]["counts"]
+    for position, unit in enumerate(SOME):
+        assert sum(counts[position]) + facts["spread"]["silent"][position] == 11
+        for value in mined.activation[unit][mined.present[unit]]:
+            assert counts[position][np.searchsorted(edges, value, "right") - 1] > 0
 
 
 def test_units_that_were_left_out_and_dead_ones(site):

@@ -8,7 +8,7 @@ import torch
 from small import PACKED, SIZE, model, model_file, packed_file, pictures
 
 from zfpipe.__main__ import main
-from zfpipe.files.topk import read_topk
+from zfpipe.files.topk import read_topk, write_topk
 from zfpipe.stages.mine import shard_range
 
 LAYERS = ["conv1", "conv2", "conv3", "fc6"]
@@ -157,11 +157,17 @@ def test_merge_refuses_shards_that_do_not_belong_together(made, capsys, tmp_path
     other = mine(made, "other-k.h5", "--shard", 2, "--of", 2, "--k", 3)
     again, out = tmp_path / "again.h5", tmp_path / "topk.h5"
     again.write_bytes(a.read_bytes())
+    old = tmp_path / "part-old.h5"
+    shard = read_topk(b)
+    for layer in shard.layers.values():
+        layer.histogram = None
+    write_topk(old, shard)
     for shards, sentence in [
         ([a], "Images 5 to 10 are missing"),
         ([b], "Images 0 to 4 are missing"),
         ([a, again, b], "Images 0 to 4 are there twice"),
         ([a, other], "k is 9 in one and 3 in the other"),
+        ([a, old], "part-old.h5 holds no histograms"),
     ]:
         assert sentence in complain(capsys, "merge", "--out", out, "--shards", *shards)
         assert not out.exists()

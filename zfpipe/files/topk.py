@@ -8,6 +8,7 @@ import numpy as np
 
 from zfpipe.errors import UserError
 from zfpipe.files import hdf5
+from zfpipe.files.histogram import BINS, bins_of
 from zfpipe.files.validate import array, attribute, naming_damage, opened, pair
 
 MISSING = -1
@@ -22,7 +23,9 @@ class LayerTopK:
 
     `activation` (C, K) float32; `image_index` (C, K) int64 is a row of the manifest; `row`, `col` (C, K)
     int32 are a place in the map. A missing entry (dead unit, or fewer than K images that excite the unit) is
-    activation 0 and MISSING (-1) in the other three; missing entries come last. Geometry, as (down, across)
+    activation 0 and MISSING (-1) in the other three; missing entries come last. `histogram` (C, BINS) uint32
+    counts how strongly each image that was looked at excites each unit (files/histogram.py); None in a file that
+    an older zfpipe made. Geometry, as (down, across)
     in pixels of the network's input: `receptive_field` is its size, `jump` the step from one unit to the
     next, `start` the top left corner of the receptive field of the unit at (0, 0), which may be negative;
     `map_size` is in units.
@@ -37,6 +40,7 @@ class LayerTopK:
     jump: tuple[int, int]
     start: tuple[int, int]
     map_size: tuple[int, int]
+    histogram: np.ndarray | None = None
 
     @property
     def present(self) -> np.ndarray:
@@ -132,7 +136,19 @@ def wrong_layer(layer: LayerTopK, topk: TopK) -> str | None:
             return f"{name} is {values.dtype} {values.shape}, not {np.dtype(dtype)} (units, {topk.k})"
     if not np.isfinite(layer.activation).all():
         return "activation is not finite"
-    return _wrong_entries(layer, topk)
+    return _wrong_entries(layer, topk) or (None if layer.histogram is None else _wrong_histogram(layer, topk))
+
+
+def _wrong_histogram(layer: LayerTopK, topk: TopK) -> str | None:
+    counts, shape = layer.histogram, (len(layer.row), BINS)
+    if counts.dtype != np.uint32 or counts.shape != shape:
+        return f"histogram is {counts.dtype} {counts.shape}, not uint32 {shape}"
+    if (counts.sum(axis=1) != topk.last - topk.first).any():
+        return f"histogram does not count each of {topk.last - topk.first} images once for every unit"
+    strongest = BINS - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
+    if (bins_of(layer.activation[:, 0]) != strongest).any():
+        return "histogram does not end where the strongest activation stands"
+    return None
 
 
 def _wrong_entries(layer: LayerTopK, topk: TopK) -> str | None:
@@ -178,6 +194,8 @@ def _put_layer(group: h5py.Group, layer: LayerTopK) -> None:
     hdf5.set_attributes(group, **{name: np.array(getattr(layer, name), np.int64) for name in GEOMETRY})
     for name in COLUMNS:
         hdf5.put(group, name, getattr(layer, name))
+    if layer.histogram is not None:
+        hdf5.put(group, "histogram", layer.histogram, compress=True)
 
 
 def _read_layer(file: h5py.File, name: str, topk: TopK) -> LayerTopK:
@@ -187,7 +205,8 @@ def _read_layer(file: h5py.File, name: str, topk: TopK) -> LayerTopK:
     group = file[key]
     units = np.asarray(hdf5.get(group, "activation")).shape[0]
     columns = {column: array(group, column, dtype, (units, topk.k)) for column, dtype in COLUMNS.items()}
-    layer = LayerTopK(name, **columns, **{fact: pair(group, fact) for fact in GEOMETRY})
+    counts = array(group, "histogram", np.uint32, (units, BINS)) if "histogram" in group else None
+    layer = LayerTopK(name, **columns, **{fact: pair(group, fact) for fact in GEOMETRY}, histogram=counts)
     _refuse(file.filename, key, wrong_layer(layer, topk))
     return layer
 

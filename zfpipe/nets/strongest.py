@@ -1,4 +1,4 @@
-"""The k strongest activations of every unit, one entry an image: an accumulator with a written tie rule.
+"""The k strongest activations of every unit, one entry an image, and how all others are spread: an accumulator.
 
 Ties: the lower image_index first, then the first position in row-major order. An activation of 0 is no activation.
 """
@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfpipe.files.histogram import BINS, count
+
 UNPLACED = -2  # an entry's row while its column holds the number of its map in the batch
 
 
@@ -16,18 +18,19 @@ UNPLACED = -2  # an entry's row while its column holds the number of its map in 
 class Strongest:
     """The k best entries of C units so far: `activation` (C, K) descending, `image_index`, `row`, `col` (C, K).
 
-    A missing entry is activation 0 and image_index, row, col -1.
+    A missing entry is activation 0 and image_index, row, col -1. `histogram` (C, BINS) uint32 counts all images.
     """
 
     activation: np.ndarray
     image_index: np.ndarray
     row: np.ndarray
     col: np.ndarray
+    histogram: np.ndarray
 
     @classmethod
     def empty(cls, channels: int, k: int) -> "Strongest":
         missing = [np.full((channels, k), -1, dtype) for dtype in (np.int64, np.int32, np.int32)]
-        return cls(np.zeros((channels, k), np.float32), *missing)
+        return cls(np.zeros((channels, k), np.float32), *missing, np.zeros((channels, BINS), np.uint32))
 
     @property
     def k(self) -> int:
@@ -43,6 +46,7 @@ class Strongest:
         Where a maximum stands is looked up for those alone that enter the k best.
         """
         strongest = peaks.T.cpu().numpy()  # (C, B)
+        count(self.histogram, strongest)
         images = np.broadcast_to(image_index, strongest.shape)
         number = np.broadcast_to(np.arange(len(image_index), dtype=np.int32), strongest.shape)
         self._keep_best(strongest, images, np.full(strongest.shape, UNPLACED, np.int32), number)
@@ -54,6 +58,7 @@ class Strongest:
     def merge(self, other: "Strongest") -> None:
         """Take in the entries of another accumulator, of other images; the order of merging does not count."""
         self._keep_best(other.activation, other.image_index, other.row, other.col)
+        self.histogram += other.histogram
 
     def _keep_best(self, *entries: np.ndarray) -> None:
         own = (self.activation, self.image_index, self.row, self.col)

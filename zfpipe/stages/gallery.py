@@ -25,6 +25,7 @@ from zfpipe.site import overview
 from zfpipe.site.images import write_images
 from zfpipe.site.layers import write_layer
 from zfpipe.site.pages import DATA, PAGE, PICTURES, write_data, write_page
+from zfpipe.site.spread import spread
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _write_run(folder: Path, number: int, name: str, topk: str, paths: list[str], arguments) -> dict[str, Any]:
     """Write all layers of a run; return what the page's other parts tell of them."""
     digest, layers, classes = sha256_file(topk), [], []
-    order = list(read_topk(topk).layers)
+    mined = read_topk(topk).layers
+    order = list(mined)
     for path in paths:
         with open_reconstruction(path) as found:
             if found.topk_sha256 != digest:
@@ -92,6 +94,8 @@ def _write_run(folder: Path, number: int, name: str, topk: str, paths: list[str]
             shown_channels(arguments.channels, found.channels_of_image)
             stem = f"{number}-{order.index(found.layer)}"
             facts = write_layer(folder / PICTURES, stem, found, arguments.channels, arguments.quantile)
+            histogram = mined[found.layer].histogram
+            facts["spread"] = spread(histogram if histogram is None else histogram[found.unit])
             layers.append(facts | {"stem": stem})
             classes = found.classes
             write_data(folder, f"layer-{stem}", facts)

@@ -43,6 +43,8 @@ def _require_one_mining(shards: dict[str, TopK]) -> None:
             raise UserError(f"{path} and {other_path} do not hold the same layers; delete the stale one and run again.")
     expected = 0
     for path, shard in sorted(shards.items(), key=lambda item: item[1].first):
+        if any(layer.histogram is None for layer in shard.layers.values()):
+            raise UserError(f"{path} holds no histograms: an older zfpipe made it; delete it and run again.")
         if shard.first != expected:
             what = "are missing" if shard.first > expected else "are there twice"
             low, high = sorted((expected, shard.first))
@@ -56,6 +58,6 @@ def _merge(parts: list[LayerTopK]) -> LayerTopK:
     best = Strongest.empty(*parts[0].activation.shape)
     for part in parts:
         best.merge(part)
-    entries = {name: getattr(best, name) for name in ("activation", "image_index", "row", "col")}
+    entries = {name: getattr(best, name) for name in ("activation", "image_index", "row", "col", "histogram")}
     geometry = {name: getattr(parts[0], name) for name in ("receptive_field", "jump", "start", "map_size")}
     return LayerTopK(parts[0].name, **entries, **geometry)

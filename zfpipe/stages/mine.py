@@ -136,4 +136,5 @@ def _as_layer(layer: Layer, found: Strongest) -> LayerTopK:
         jump=tuple(axis.jump for axis in axes),
         start=tuple(axis.start for axis in axes),
         map_size=layer.map_size,
+        histogram=found.histogram,
     )

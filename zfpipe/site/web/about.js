@@ -8,7 +8,7 @@ zfpipe.about = (() => {
   function about(layer, position, run) {
     const count = layer.count[position];
     if (!count) return null;
-    const blocks = [strengths(layer, position)];
+    const blocks = [strengths(layer, position), layer.spread && spread(layer, position)];
     if (run.classes.length) blocks.unshift(classesOf(layer, position, run));
     if (layer.filters) {
       blocks.push(
@@ -55,10 +55,51 @@ zfpipe.about = (() => {
       el(
         "p",
         { class: "quiet" },
-        `The whole width is the strongest of the layer, ${figure(most)}. Mining keeps ${layer.k} of each unit, no more.`,
+        `The whole width is the strongest of the layer, ${figure(most)}. Each image counts once.`,
       ),
     );
   }
+
+  // How strongly all images excite it: a column a bin, the bins of the strongest marked.
+  function spread(layer, position) {
+    const { edges, counts, silent } = layer.spread;
+    const columns = edges.slice(1).map((_, bin) => counts[position][bin] || 0);
+    const fired = sum(columns);
+    const most = Math.max(...columns);
+    const last = layer.activation[position][layer.count[position] - 1];
+    const middle = edges[columns.findIndex((_, bin) => 2 * sum(columns.slice(0, bin + 1)) >= fired)];
+    const of = `${fired} of ${fired + silent[position]} images excite it`;
+    const words = `${of}; half of them by more than about ${figure(middle)}.`;
+    return el(
+      "section",
+      {},
+      el("h2", {}, "All images"),
+      el(
+        "div",
+        { class: "spread", role: "img", "aria-label": `Histogram of its activations: ${words}` },
+        columns.map((count, bin) =>
+          el("span", {
+            class: edges[bin + 1] > last ? "kept" : null,
+            style: `height:${((100 * count) / most).toFixed(1)}%`,
+            title: `${figure(edges[bin])} to ${figure(edges[bin + 1])}: ${count}`,
+          }),
+        ),
+      ),
+      el(
+        "div",
+        { class: "ends quiet", "aria-hidden": "true" },
+        [edges[0], edges[edges.length >> 1], edges[edges.length - 1]].map((edge) => el("span", {}, figure(edge))),
+      ),
+      el(
+        "p",
+        { class: "quiet" },
+        `${words} Eight columns double the activation; the highest is ${zfpipe.plural(most, "image")}; the strongest ` +
+          `${layer.count[position]} stand in the dark ones.`,
+      ),
+    );
+  }
+
+  const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
   function bars(rows) {
     return el(

@@ -9,6 +9,7 @@ from benchmarks.material import model, packed_file
 from benchmarks.table import Row
 from benchmarks.timing import side_by_side
 from zfpipe.data.packed import open_packed
+from zfpipe.nets.machine import HERE
 from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.training import Part, Recipe, Training
 
@@ -27,11 +28,9 @@ def measure(folder: Path, quick: bool) -> list[Row]:
     def stage():
         with open_packed(path) as packed, open_packed(val) as one:
             parts = Part(packed, packed.labels), Part(one, one.labels)
-            # A rate so small that the loss stays: near 0 its gradients are denormal numbers, which cost ten times as much.
+            # So small a rate leaves the loss as it is: near 0 its gradients are denormal, and ten times as slow.
             recipe = Recipe(batch_size=BATCH, schedule=Schedule("constant", 1e-9))
-            training = Training(
-                trained.network, 224, recipe, *parts, trained.mean, trained.std, seed=0, device=torch.device("cpu")
-            )
+            training = Training(trained.network, 224, recipe, *parts, trained.mean, trained.std, seed=0, machine=HERE)
             training.epoch(1, 1, [], recipe.optimizer(trained.network))
 
     def passes():

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15.0
+_speaks = [True]
 
 
 def progress(items: Iterable[Item], what: str, unit: str, total: int, per_item: int = 1) -> Iterator[Item]:
@@ -16,6 +17,9 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int, per_item: 
 
     `total` counts units; each item holds `per_item` of them (the last may hold fewer).
     """
+    if not _speaks[0]:
+        yield from items
+        return
     if sys.stderr.isatty():
         with tqdm(total=total, desc=what, unit=unit, dynamic_ncols=True, leave=True) as bar:
             for item in items:
@@ -35,7 +39,13 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int, per_item: 
 
 def say(line: str) -> None:
     """Print one plain line on stderr, where logs are collected."""
-    print(line, file=sys.stderr, flush=True)
+    if _speaks[0]:
+        print(line, file=sys.stderr, flush=True)
+
+
+def be_quiet() -> None:
+    """Say nothing more in this process: another one speaks for it."""
+    _speaks[0] = False
 
 
 def _rate(done: int, total: int, seconds: float, unit: str) -> str:

@@ -11,10 +11,13 @@ from torch.nn import functional
 
 from zfpipe.data.transforms import Augmentation
 from zfpipe.errors import UserError
+from zfpipe.nets.machine import HERE
 from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.start import fresh_network
+from zfpipe.nets.steps import Diverged, evaluate, train_steps
 from zfpipe.nets.tally import Tally
-from zfpipe.nets.training import Diverged, Part, Recipe, Training, evaluate, train_steps
+from zfpipe.nets.team import Team
+from zfpipe.nets.training import Part, Recipe, Training
 
 SPEC = {"name": "zfnet", "width": 0.04, "input_size": 48, "norm": "batch", "dropout": 0.2}
 
@@ -47,7 +50,7 @@ def training(recipe=None, seed=0, count=50):
     recipe = recipe or Recipe(batch_size=8, schedule=Schedule("constant", 0.01))
     mean, std = torch.full((3, 52, 52), 110.0), torch.full((3, 1, 1), 60.0)
     parts = Part(train, train.labels), Part(val, val.labels)
-    return Training(network, 48, recipe, *parts, mean, std, seed, torch.device("cpu"))
+    return Training(network, 48, recipe, *parts, mean, std, seed, HERE)
 
 
 def run(work, epochs, optimizer=None):
@@ -175,6 +178,7 @@ def test_tally_counts_top1_and_top5():
     logits = torch.arange(8.0).repeat(4, 1)  # best classes: 7, 6, 5, 4, 3
     tally.add(logits[:3], torch.tensor([7, 3, 2]), 1.0)
     tally.add(logits[3:], torch.tensor([4]), 5.0)
+    tally.share_all(Team(), torch.device("cpu"))
     assert tally.results("val") == {"val_loss": 2.0, "val_top1": 0.25, "val_top5": 0.75}
 
 

@@ -119,9 +119,9 @@ def test_killed_while_training_it_goes_on_and_ends_the_same(data, five, tmp_path
 # A training whose steps take a while, so that the kill falls into one.
 SLOWLY = """
 import sys, time
-from zfpipe.nets import training
-step = training._step
-training._step = lambda *a: (time.sleep(0.05), step(*a))[1]
+from zfpipe.nets import steps
+step = steps._step
+steps._step = lambda *a: (time.sleep(0.05), step(*a))[1]
 from zfpipe.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -45,6 +45,8 @@ def refused(capsys, data, out, *options, **others):
     assert main(command(data, out, *options, **others)) == 1
     assert {path for path in out.rglob("*") if "state" not in path.parts} == before
     lines = capsys.readouterr().err.strip().splitlines()
+    assert not any(line.startswith("Traceback") for line in lines)
+    assert sum("error: " in line for line in lines) == 1
     assert lines[-1].startswith("zfpipe train: error: ")
     assert lines[-1].endswith(".")
     return lines[-1]

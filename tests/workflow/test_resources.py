@@ -48,6 +48,17 @@ def test_gres_stands_in_place_of_a_number_of_gpus(place):
     assert "gres" not in found["check"]
 
 
+@pytest.mark.parametrize("gpu", [{}, {"gres": "gpu:a100:1"}], ids=["gpu", "gres"])
+def test_a_training_on_several_devices_asks_for_as_many_and_mining_for_one(place, gpu):
+    place.config.setdefault("train", {})["devices"] = 3
+    found = asked(place, device="cuda", cluster={"gpu": gpu})
+    if gpu:
+        assert (found["train"]["gres"], found["mine"]["gres"]) == ("gpu:a100:3", "gpu:a100:1")
+    else:
+        assert (found["train"]["gpu"], found["mine"]["gpu"]) == ("3", "1")
+    assert found["train"]["devices"] == "3"
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_nothing_is_asked_for_that_the_config_does_not_name(place, device):
     found = asked(place, device=device, cluster={"mem_mb": {"mine": 900}, "max_runtime": 100})

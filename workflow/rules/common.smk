@@ -1,6 +1,7 @@
 # The checked config, and small helpers for the rules. Nothing here makes a file.
 import json
 import os
+import re
 import shlex
 import sys
 from hashlib import sha256
@@ -31,7 +32,7 @@ os.environ.update(
 # What defines a training, as options of `zfpipe train`.
 TRAINING = (
     "epochs batch_size learning_rate momentum weight_decay schedule patience factor dropout filter_radius "
-    "initialisation initial_scale seed crops scale_range rotation brightness colour mean std"
+    "initialisation initial_scale seed crops scale_range rotation brightness colour mean std precision"
 ).split()
 
 

@@ -27,6 +27,23 @@ def growing(first, most=None):
     return lambda wildcards, attempt: min(first * attempt, most or first * attempt)
 
 
+def training_devices(wildcards):
+    """The number of GPUs (or processes) that train a run together; to take given weights as they are needs one."""
+    train = run_of(wildcards)["train"]
+    return train["devices"] if train["epochs"] else 1
+
+
+def so_many(gres, devices):
+    """Slurm's words for one GPU (gpu, gpu:a100, gpu:a100:1) as those for several; other words are left as they are."""
+
+    def asked(wildcards):
+        count = devices(wildcards)
+        words = re.fullmatch(r"(gpu(:[A-Za-z]\w*)?)(:1)?", gres)
+        return f"{words[1]}:{count}" if words and count > 1 else gres
+
+    return asked
+
+
 def needs(stage):
     """The resources of a stage's job. What the config leaves open is not named, so that a profile can say it."""
     gpu = stage in COMPUTING and EXPERIMENT["device"] == "cuda"
@@ -36,8 +53,11 @@ def needs(stage):
         for key, value in (CLUSTER | over).items()
         if key in SLURM and value
     }
+    several = gpu and stage == "train"
     if gpu and "gres" not in asked:
-        asked["gpu"] = 1
+        asked["gpu"] = training_devices if several else 1
+    elif several:
+        asked["gres"] = so_many(asked["gres"], training_devices)
     return asked | {
         "mem_mb": growing(CLUSTER["mem_mb"][stage], CLUSTER["max_mem_mb"]),
         "runtime": growing(CLUSTER["runtime"][stage], CLUSTER["max_runtime"]),

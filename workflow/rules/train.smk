@@ -27,6 +27,8 @@ rule train:
     threads: lambda wildcards: run_of(wildcards)["train"]["threads"]
     resources:
         **needs("train"),
+        # No parameter: on how many devices a training runs makes it no other one, so another number repeats nothing.
+        devices=training_devices,
     params:
         model=lambda wildcards: json.dumps(run_of(wildcards)["model"], sort_keys=True),
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
@@ -43,5 +45,5 @@ rule train:
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
         "{params.preprocess} --title {wildcards.run} "
-        "--state {params.state:q} --device {params.device} --threads {threads} --out-model {output.model:q} "
+        "--state {params.state:q} --device {params.device} --devices {resources.devices} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

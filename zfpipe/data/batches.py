@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfpipe.data.share import WHOLE, Share
 from zfpipe.data.sizes import Size, fits, size_name
 from zfpipe.errors import UserError
 
@@ -91,14 +92,21 @@ def shuffled(count: int, seed: int) -> np.ndarray:
 
 
 def batches(
-    images: Images, labels: np.ndarray, order: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
+    images: Images,
+    labels: np.ndarray,
+    order: np.ndarray,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    share: Share = WHOLE,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (images (B, C, H, W) uint8, labels (B) int64) in `order`; the last batch holds what is left.
 
+    Of the images only those that a `share` sees are read; the labels are those of the whole batch.
     One batch is read ahead in a thread.
     """
-    starts = range(0, len(order), batch_size)
-    return ahead(_batch(images, labels, order[start : start + batch_size], device) for start in starts)
+    groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    read = (images.read_rows(group[share.seen(len(group))]) for group in groups)
+    return ahead(_on_device(pixels, labels[group], device) for pixels, group in zip(read, groups, strict=True))
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -129,9 +137,13 @@ def channel_mean_and_std(images: Images) -> tuple[np.ndarray, np.ndarray]:
     return mean.reshape(-1, 1, 1).astype(np.float32), np.sqrt(variance).reshape(-1, 1, 1).astype(np.float32)
 
 
-def _batch(images: Images, labels: np.ndarray, rows: np.ndarray, device) -> tuple[Tensor, Tensor]:
-    pixels = torch.from_numpy(images.read_rows(rows)).permute(0, 3, 1, 2)  # channels last in memory
-    return pixels.to(device), torch.from_numpy(labels[rows]).to(device)
+def _on_device(images: np.ndarray, labels: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Return images (B, C, H, W), channels last in memory, and labels. To CUDA they go while it computes."""
+    both = torch.from_numpy(images), torch.from_numpy(labels)
+    if torch.device(device).type == "cuda":
+        both = tuple(tensor.pin_memory() for tensor in both)  # else the copy would wait for the GPU
+    pixels, numbers = (tensor.to(device, non_blocking=True) for tensor in both)
+    return pixels.permute(0, 3, 1, 2), numbers
 
 
 def _blocks(images: Images) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zfpipe.data.share import WHOLE, Share
 from zfpipe.data.sizes import Size, pair, size_name
 from zfpipe.errors import UserError, require_one_of
 
@@ -68,21 +69,32 @@ def centre_crop(images: Tensor, size: int | Size) -> Tensor:
 
 
 def augment(
-    images: Tensor, size: int | Size, mean: Tensor, std: Tensor, how: Augmentation, generator: torch.Generator
+    images: Tensor,
+    size: int | Size,
+    mean: Tensor,
+    std: Tensor,
+    how: Augmentation,
+    generator: torch.Generator,
+    whole: int | None = None,
+    share: Share = WHOLE,
 ) -> Tensor:
     """Return network inputs (B, C, *size) float32 from packed images (B, C, P, Q) uint8.
 
     `mean`, (C, P, Q) or (C, 1, 1), is subtracted at its own pixels, before an image is moved or flipped; `std`,
     (C, 1, 1), divides. Both are in pixel values 0..255. Draws come from `generator` alone, on the CPU, so they are
-    the same on every device.
+    the same on every device. Where the images are the `share` of a batch of `whole`, the draws of all of it are made,
+    so that an image is augmented alike whoever has it.
     """
     count, device, size, packed = len(images), images.device, pair(size), tuple(images.shape[-2:])
+    whole = count if whole is None else whole
+    mine = torch.from_numpy(share.seen(whole))
     room = tuple(whole - part for whole, part in zip(packed, size, strict=True))
     steps = (FINE_STEPS, FINE_STEPS) if how.warps else room
-    top, left, flip = (draw.to(device) for draw in _places(count, steps, how.crops, generator))
-    gain = _gains(count, images.shape[1], how, generator)
+    top, left, flip = (draw[mine].to(device) for draw in _places(whole, steps, how.crops, generator))
+    gain = _gains(whole, images.shape[1], how, generator)
+    gain = None if gain is None else gain[mine]
     if how.warps:
-        scale, angle = _scales_and_angles(count, how, generator)
+        scale, angle = (draw[mine] for draw in _scales_and_angles(whole, how, generator))
         grid = _grid(top / FINE_STEPS, left / FINE_STEPS, flip, scale, angle, packed, size, device)
         inputs = _brightened(images, gain).sub_(mean).div_(std)
         # Reflected borders: a black or grey wedge would be the strongest edge of many images.

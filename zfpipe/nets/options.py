@@ -1,11 +1,52 @@
 """A training's settings as command-line options, each with the paper's value (section 3)."""
 
 import argparse
+from pathlib import Path
 
 from zfpipe.data.transforms import CROPS, Augmentation
 from zfpipe.nets.initialise import INITIALISATIONS
 from zfpipe.nets.schedule import SCHEDULES, Schedule
 from zfpipe.nets.training import Recipe
+
+
+def add_file_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add what a training reads and writes."""
+    add = group.add_argument
+    add("--train", type=Path, help="packed training split (may be left out with --epochs 0)")
+    add("--val", type=Path, required=True, help="packed validation split")
+    add(
+        "--model",
+        required=True,
+        metavar="JSON",
+        help='{"name": "zfnet"|"alexnet"|"torchvision:NAME"|"module:function", "width": 1.0, "input_size": pixels or '
+        '[height, width], "norm": "contrast"|"batch"|"none", "args": what your function is called with, "weights": a '
+        'file of weights, the name of torchvision\'s, or "random" for an untrained control}; only name is needed',
+    )
+    add(
+        "--preprocess",
+        metavar="JSON",
+        help='of given weights, instead of --mean and --std: {"mean": one number or one a channel, "std": ..., '
+        '"channel_order": "RGB"|"BGR", "value_range": 255|1}; mean and std in that order and range',
+    )
+    add("--out-model", type=Path, required=True, metavar="MODEL.pt", help="the trained network")
+    add("--out-metrics", type=Path, required=True, metavar="METRICS.csv", help="one row an epoch")
+    add("--out-curves", type=Path, required=True, metavar="CURVES.png", help="the metrics drawn")
+    add("--title", help="of the curves, such as the run's name (default: the network's)")
+    add("--state", type=Path, metavar="FOLDER", help="where every epoch is saved; needed unless --epochs 0")
+    add(
+        "--keep-epoch",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="epochs, counted from 1, to hand out as model files too",
+    )
+    add(
+        "--out-epochs",
+        type=Path,
+        metavar="FOLDER",
+        help="where they go, as epoch-0005.pt and so on (default: beside --out-model)",
+    )
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,8 @@ from zfpipe.errors import UserError
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.whole import write_text
-from zfpipe.nets.training import Diverged, Row, Training
+from zfpipe.nets.steps import Diverged, Row
+from zfpipe.nets.training import Training
 from zfpipe.progress import say
 
 KIND = "checkpoint"
@@ -151,7 +152,8 @@ def train_to(training: Training, state: State, start: int, epochs: int, facts: d
             rows.append(training.epoch(epoch, epochs, rows, optimizer))
         content = {"epoch": epoch, "weights": plain_weights(training.network), "rows": rows, "facts": facts}
         content |= {"mean": training.mean.cpu(), "std": training.std.cpu()}
-        state.save(epoch, content, optimizer.state_dict())
+        if training.machine.team.leads:
+            state.save(epoch, content, optimizer.state_dict())
         say(_line(rows[-1], epochs))
     return rows
 

@@ -5,36 +5,31 @@ far, and nothing else, to go on to the bit as if it had not stopped.
 """
 
 import csv
+import functools
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zfpipe.data.batches import Images, batches, seed_for, shuffled
 from zfpipe.data.sizes import Size
 from zfpipe.data.transforms import Augmentation, augment, centre_crop
 from zfpipe.errors import UserError
-from zfpipe.nets.renormalise import renormalise
+from zfpipe.nets.machine import Machine
 from zfpipe.nets.schedule import Schedule
-from zfpipe.nets.tally import Tally
+from zfpipe.nets.steps import Batches, Row, evaluate, train_steps
+from zfpipe.nets.together import spread
 from zfpipe.progress import progress
 
 COLUMNS = [
     *("epoch", "train_loss", "train_top1", "train_top5", "val_loss", "val_top1", "val_top5"),
     *("learning_rate", "images_per_second", "filters_renormalised"),
 ]
-Batches = Iterable[tuple[Tensor, Tensor]]  # images (B, C, P, Q) uint8, labels (B) int64
-Row = dict[str, float]  # one epoch of metrics.csv
-
-
-class Diverged(UserError):
-    """The loss is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +84,14 @@ class Training:
     mean: Tensor
     std: Tensor
     seed: int
-    device: torch.device
+    machine: Machine
     bgr: bool = False  # the network takes blue first; the images, mean and std are RGB
 
     def __post_init__(self):
-        self.network.to(self.device, memory_format=torch.channels_last)
-        self.mean, self.std = self.mean.to(self.device), self.std.to(self.device)
+        device, team = self.machine.device, self.machine.team
+        self.network.to(device, memory_format=torch.channels_last)
+        self.network = spread(self.network, team)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
 
     def epoch(self, epoch: int, epochs: int, rows: list[Row], optimizer: torch.optim.Optimizer) -> Row:
         """Train one epoch, counted from 1, and validate; return its metrics. `rows` are those of all epochs before.
@@ -113,25 +110,31 @@ class Training:
         self.network.eval()
         return evaluate(
             lambda inputs: self.network(self._fed(inputs)),
-            self._batches(self.val, np.arange(len(self.val))),
+            self._val_batches(),
             self.input_size,
             mean,
             self.std,
+            self.machine,
         )
 
     def _train(self, epoch: int, epochs: int, rows: list[Row], optimizer: torch.optim.Optimizer) -> Row:
         torch.manual_seed(seed_for(self.seed, epoch, "dropout"))
         order = shuffled(len(self.train), seed_for(self.seed, epoch, "order"))
         crops = torch.Generator().manual_seed(seed_for(self.seed, epoch, "crops"))
-        read = self._batches(self.train, order)
-        inputs = (
-            (self._fed(augment(images, self.input_size, self.mean, self.std, self.recipe.augmentation, crops)), labels)
-            for images, labels in progress(
-                read, f"epoch {epoch}/{epochs}", "images", len(order), self.recipe.batch_size
-            )
+        read = progress(
+            self._train_batches(order), f"epoch {epoch}/{epochs}", "images", len(order), self.recipe.batch_size
         )
+        inputs = ((self._augmented(images, crops, len(labels)), labels) for images, labels in read)
         rates = self._rates(epoch, epochs, [1 - row["val_top1"] for row in rows])
-        return train_steps(self.network, optimizer, inputs, rates, self.recipe.filter_radius)
+        return train_steps(self._trained, optimizer, inputs, rates, self.recipe.filter_radius, self.machine)
+
+    @functools.cached_property
+    def _trained(self) -> nn.Module:
+        return self.machine.team.with_gradients_averaged(self.network, self.machine.device)
+
+    def _augmented(self, images: Tensor, crops: torch.Generator, whole: int) -> Tensor:
+        how, share = self.recipe.augmentation, self.machine.team.share
+        return self._fed(augment(images, self.input_size, self.mean, self.std, how, crops, whole, share))
 
     def _fed(self, inputs: Tensor) -> Tensor:
         return inputs.flip(1) if self.bgr else inputs
@@ -140,61 +143,15 @@ class Training:
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
         return (self.recipe.schedule.rate(errors, epoch - 1 + step / steps, epochs) for step in range(steps))
 
-    def _batches(self, part: Part, order: np.ndarray) -> Batches:
-        return batches(part.images, part.labels, order, self.recipe.batch_size, self.device)
+    def _train_batches(self, order: np.ndarray) -> Batches:
+        images, labels, machine = self.train.images, self.train.labels, self.machine
+        return batches(images, labels, order, self.recipe.batch_size, machine.device, machine.team.share)
 
-
-def train_steps(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    inputs: Batches,
-    rates: Iterable[float],
-    filter_radius: float,
-) -> Row:
-    """Take one step for each (network inputs (B, C, h, w), labels (B)), each with its learning rate.
-
-    Return train_loss, train_top1, train_top5, learning_rate (the last) and filters_renormalised (over all steps).
-    Raises Diverged, naming step and learning rate, when the loss is not finite.
-    """
-    network.train()
-    tally, renormalised, rate = Tally(), torch.tensor(0), 0.0
-    for step, ((images, labels), rate) in enumerate(zip(inputs, rates, strict=True), start=1):
-        logits, loss = _step(network, optimizer, images, labels, rate)
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss became {loss} at step {step} with learning rate {rate:g}")
-        if filter_radius:
-            renormalised = renormalise(network, filter_radius) + renormalised.to(labels.device)
-        tally.add(logits, labels, loss)
-    return tally.results("train") | {"learning_rate": rate, "filters_renormalised": int(renormalised)}
-
-
-@torch.no_grad()
-def evaluate(network: Callable[[Tensor], Tensor], read: Batches, size: int | Size, mean: Tensor, std: Tensor) -> Row:
-    """Return val_loss, val_top1 and val_top5 on the centre crops of (uint8 images, labels), of a network in eval mode.
-
-    Raises Diverged when the loss is not finite.
-    """
-    tally = Tally()
-    for images, labels in read:
-        logits = network((centre_crop(images, size).float() - mean) / std)
-        tally.add(logits, labels, functional.cross_entropy(logits, labels).item())
-    if not math.isfinite(tally.loss_sum):
-        raise Diverged(f"the validation loss became {tally.loss_sum}")
-    return tally.results("val")
-
-
-def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, rate: float
-) -> tuple[Tensor, float]:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    output = network(images)
-    logits = output if isinstance(output, Tensor) else output.logits  # some networks add auxiliary outputs
-    loss = functional.cross_entropy(logits, labels)  # takes logits: a softmax before it would be one too many
-    loss.backward()
-    optimizer.step()
-    return logits.detach(), loss.item()
+    def _val_batches(self) -> Batches:
+        """Return the batches that this process of a team evaluates: whole ones, so that all are seen as one would."""
+        size, share, order = self.recipe.batch_size, self.machine.team.share, np.arange(len(self.val))
+        order = order[(order // size) % share.of == share.rank]
+        return batches(self.val.images, self.val.labels, order, size, self.machine.device)
 
 
 def like_guessing(rows: list[Row], classes: int) -> str:

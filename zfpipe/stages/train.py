@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,6 @@ from torch import nn
 
 from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
-from zfpipe.data.preprocessing import numbers, preprocessing
 from zfpipe.data.sizes import Size, pair
 from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError
@@ -27,10 +25,13 @@ from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.sums import table_with_sums
 from zfpipe.files.whole import write_text
-from zfpipe.nets.borrowed import Preprocess, entry_settings, is_entry, parse_preprocess, preprocess
+from zfpipe.nets.borrowed import Preprocess, is_entry
 from zfpipe.nets.device import add_device_arguments, prepare_device
+from zfpipe.nets.launch import together
+from zfpipe.nets.machine import PRECISIONS, Machine
 from zfpipe.nets.models import Model, save_model
-from zfpipe.nets.options import add_recipe_arguments, recipe_of
+from zfpipe.nets.normalisation import mean_and_std, preprocess_of
+from zfpipe.nets.options import add_file_arguments, add_recipe_arguments, recipe_of
 from zfpipe.nets.start import (
     borrowed_network,
     fine_tuned_network,
@@ -40,6 +41,8 @@ from zfpipe.nets.start import (
     parse_model,
 )
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
+from zfpipe.nets.team import Team
+from zfpipe.nets.together import require_spread
 from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv, like_guessing
 from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
@@ -51,64 +54,40 @@ CODE = ("zfpipe.nets.training", "zfpipe.nets.paper", "zfpipe.data.preprocessing"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `zfpipe train`."""
-    _add_files(parser.add_argument_group("files"))
+    add_file_arguments(parser.add_argument_group("files"))
     add_recipe_arguments(parser)
     _add_machine(parser.add_argument_group("machine"))
-
-
-def _add_files(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--train", type=Path, help="packed training split (may be left out with --epochs 0)")
-    add("--val", type=Path, required=True, help="packed validation split")
-    add(
-        "--model",
-        required=True,
-        metavar="JSON",
-        help='{"name": "zfnet"|"alexnet"|"torchvision:NAME"|"module:function", "width": 1.0, "input_size": pixels or '
-        '[height, width], "norm": "contrast"|"batch"|"none", "args": what your function is called with, "weights": a '
-        'file of weights, the name of torchvision\'s, or "random" for an untrained control}; only name is needed',
-    )
-    add(
-        "--preprocess",
-        metavar="JSON",
-        help='of given weights, instead of --mean and --std: {"mean": one number or one a channel, "std": ..., '
-        '"channel_order": "RGB"|"BGR", "value_range": 255|1}; mean and std in that order and range',
-    )
-    add("--out-model", type=Path, required=True, metavar="MODEL.pt", help="the trained network")
-    add("--out-metrics", type=Path, required=True, metavar="METRICS.csv", help="one row an epoch")
-    add("--out-curves", type=Path, required=True, metavar="CURVES.png", help="the metrics drawn")
-    add("--title", help="of the curves, such as the run's name (default: the network's)")
-    add("--state", type=Path, metavar="FOLDER", help="where every epoch is saved; needed unless --epochs 0")
-    add(
-        "--keep-epoch",
-        type=int,
-        nargs="+",
-        default=[],
-        metavar="N",
-        help="epochs, counted from 1, to hand out as model files too",
-    )
-    add(
-        "--out-epochs",
-        type=Path,
-        metavar="FOLDER",
-        help="where they go, as epoch-0005.pt and so on (default: beside --out-model)",
-    )
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
     add_device_arguments(group)
     add = group.add_argument
     add("--memory", type=float, default=4.0, help="training images held in memory up to this many GB, else read anew")
+    add("--devices", type=int, default=1, help="processes that train together, each on a GPU (or a part of the CPU)")
+    add(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="of the training's passes; tf32 (CUDA) and bf16 are faster and coarser, and are other trainings",
+    )
     add("--lock-timeout", type=float, default=600.0, help="seconds to wait for another training of the same network")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the model, its metrics and curves. Raises UserError for settings or files that do not fit."""
-    spec, weights = parse_model(arguments.model, arguments.dropout)
+    _, weights = parse_model(arguments.model, arguments.dropout)
     _check(arguments, weights)
-    prepare = _preprocess(arguments, spec, weights)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
-    device = prepare_device(arguments.device, arguments.threads)
+    recipe_of(arguments)  # said once, before any process is started
+    if arguments.epochs == 0:
+        _work(arguments, Team(), "")
+    else:
+        together(_work, arguments)
+
+
+def _work(arguments: argparse.Namespace, team: Team, meeting: str) -> None:
+    spec, weights = parse_model(arguments.model, arguments.dropout)
+    prepare = preprocess_of(arguments, spec, weights)
+    machine = _machine(arguments, team, meeting)
     with contextlib.ExitStack() as files:
         val = files.enter_context(open_packed(arguments.val))
         train = files.enter_context(open_packed(arguments.train)) if arguments.train else None
@@ -116,10 +95,19 @@ def run(arguments: argparse.Namespace) -> None:
         if val.channels != 3:
             spec["channels"] = val.channels
         work = _take if arguments.epochs == 0 else _train
-        model, rows, facts = work(arguments, spec, weights, prepare, train, val, device)
+        model, rows, facts = work(arguments, spec, weights, prepare, train, val, machine)
+    if not team.leads:
+        return
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
     write_text(arguments.out_metrics, table_with_sums(as_csv(rows)))
     draw_curves(arguments.out_curves, rows, arguments.title or spec["name"])
+
+
+def _machine(arguments: argparse.Namespace, team: Team, meeting: str) -> Machine:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
+    threads = torch.get_num_threads() if arguments.threads is None and not team.alone else arguments.threads
+    device = team.join(prepare_device(arguments.device, team.part_of(threads)), meeting)
+    return Machine(device, team, arguments.precision)
 
 
 def _train(
@@ -129,27 +117,33 @@ def _train(
     prepare: Preprocess | None,
     train: Packed,
     val: Packed,
-    device: torch.device,
+    machine: Machine,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
     recipe, network = recipe_of(arguments), _fresh(arguments, spec, len(train.classes))
     _require_outputs(network, spec, train.classes)
     if weights not in (None, "random"):
         network = fine_tuned_network(network, spec, weights, len(train.classes))
+    require_spread(network, machine.team, machine.device)
     facts = _facts(arguments, spec, recipe, network, train, val)
     if arguments.preprocess or (prepare and prepare.bgr):
         facts["preprocess"] = arguments.preprocess
     state = State(arguments.state, key_of(facts))
-    with state.locked(arguments.lock_timeout):
-        start = state.newest(arguments.epochs, arguments.keep_epoch)
+    team = machine.team
+    with state.locked(arguments.lock_timeout) if team.leads else contextlib.nullcontext():
+        start = team.shared(lambda: state.newest(arguments.epochs, arguments.keep_epoch))
         say(f"{state.folder} holds {start or 'none'} of {arguments.epochs} epochs.")
-        images = in_memory_if_it_fits(train, arguments.memory) if start < arguments.epochs else train
-        mean, std = state.preprocessing(start) or _mean_and_std(arguments, prepare, images, train.channels)
+        images = in_memory_if_it_fits(train, arguments.memory / team.size) if start < arguments.epochs else train
+        mean, std = team.shared(
+            lambda: state.preprocessing(start) or mean_and_std(arguments, prepare, images, train.channels)
+        )
         parts = Part(images, train.labels), Part(val, val.labels)
         bgr = bool(prepare and prepare.bgr)
-        training = Training(network, spec["input_size"], recipe, *parts, mean, std, arguments.seed, device, bgr)
+        training = Training(network, spec["input_size"], recipe, *parts, mean, std, arguments.seed, machine, bgr)
         rows = train_to(training, state, start, arguments.epochs, facts)
         model = _as_model(network, spec, train.classes, mean, std, train.size, bgr)
         origin = {"key": state.folder.name, "train_sha256": train.manifest_sha256, "val_sha256": val.manifest_sha256}
+        if not team.leads:
+            return model, rows, origin
         _hand_out_epochs(arguments, state, model, origin)
         network.load_state_dict(state.load(arguments.epochs)["weights"])
         say(f"{state.folder} takes {state.bytes_used() / 1e6:.0f} MB.")
@@ -172,7 +166,7 @@ def _take(
     prepare: Preprocess | None,
     train: Packed | None,
     val: Packed,
-    device: torch.device,
+    machine: Machine,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
     borrowed = is_entry(spec["name"], weights)
     own = None if weights == "random" or borrowed else model_given(weights, spec["input_size"])
@@ -187,54 +181,15 @@ def _take(
         say(f"{weights} is a model of zfpipe: its own classes, mean and std go with its weights.")
         mean, std, bgr = own.mean, own.std, own.bgr
     else:
-        mean, std = _mean_and_std(arguments, prepare, train, val.channels)
+        mean, std = mean_and_std(arguments, prepare, train, val.channels)
         bgr = bool(prepare and prepare.bgr)
     model = _as_model(network, spec, classes, mean, std, val.size, bgr)
     rows = []
     if classes == val.classes:  # else the outputs mean other classes, and there is nothing to compare
         part = Part(val, val.labels)
-        training = Training(network, spec["input_size"], recipe_of(arguments), part, part, mean, std, 0, device, bgr)
+        training = Training(network, spec["input_size"], recipe_of(arguments), part, part, mean, std, 0, machine, bgr)
         rows = [{"epoch": 0} | training.validate()]
     return model, rows, {"val_sha256": val.manifest_sha256}
-
-
-def _preprocess(arguments: argparse.Namespace, spec: dict[str, Any], weights: str | None) -> Preprocess | None:
-    """Return what goes with given weights. Raises UserError where --mean or --std says something else."""
-    if arguments.preprocess and weights in (None, "random"):
-        raise UserError("preprocess goes with given weights, and model.weights names none; use train.mean, train.std.")
-    prepare = parse_preprocess(arguments.preprocess)
-    if prepare is None and is_entry(spec["name"], weights):
-        prepare = preprocess(entry_settings(spec["name"], weights))
-    if prepare is None:
-        return None
-    for name in ("mean", "std"):
-        words, said = getattr(arguments, name), getattr(prepare, name)
-        if words is not None and said is not None:
-            found = " ".join(f"{number:g}" for number in said.flatten().tolist())
-            counted = words in (["pixel"], ["channel"])
-            if counted or not torch.allclose(numbers(name, words, "", len(said)), said, rtol=1e-3):
-                raise UserError(
-                    f"train.{name} is {' '.join(words)} and the weights' own preprocessing has {found} (in pixel "
-                    f"values, RGB); leave train.{name} out."
-                )
-    say("Mean and std are those of the weights (preprocess), instead of train.mean and train.std.")
-    return prepare
-
-
-def _mean_and_std(
-    arguments: argparse.Namespace, prepare: Preprocess | None, images, channels: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    given = {name: getattr(prepare, name) if prepare else None for name in ("mean", "std")}
-    default = {"mean": ["0"] if prepare else ["pixel"], "std": ["1"]}
-    words = {
-        name: default[name] if given[name] is not None else getattr(arguments, name) or default[name] for name in given
-    }
-    found = preprocessing(words["mean"], words["std"], images, channels)
-    mean, std = (found[place] if own is None else own for place, own in enumerate(given.values()))
-    for name, values in (("mean", mean), ("std", std)):
-        if len(values) not in (1, channels):
-            raise UserError(f"preprocess.{name} has {len(values)} numbers, and the images have {channels} channels.")
-    return tuple(values.expand(channels, *values.shape[1:]).contiguous() for values in (mean, std))
 
 
 def _outputs(network: nn.Module, spec: dict[str, Any]) -> int | None:
@@ -275,7 +230,7 @@ def _facts(
     arguments: argparse.Namespace, spec: dict, recipe: Recipe, network: nn.Module, train: Packed, val: Packed
 ) -> dict[str, Any]:
     """Return all that decides the weights, and so names the training in the state folder."""
-    return {
+    facts = {
         "train": train.manifest_sha256,
         "val": val.manifest_sha256,
         "classes": train.classes,
@@ -289,6 +244,9 @@ def _facts(
         "epochs": arguments.epochs if recipe.schedule.depends_on_epochs() else None,
         "code": [code_sha256(module) for module in CODE],
     }
+    if arguments.precision != "float32":  # else a training of before there was a choice keeps its name
+        facts["precision"] = arguments.precision
+    return facts
 
 
 def _as_model(network: nn.Module, spec: dict, classes: list[str], mean, std, packed_size: Size, bgr: bool) -> Model:

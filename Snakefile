@@ -23,6 +23,7 @@ include: "workflow/rules/mine.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/probe.smk"
 include: "workflow/rules/gallery_common.smk"
 include: "workflow/rules/gallery.smk"
 
@@ -74,6 +75,11 @@ rule all:
             f"results/{run}/similarity/similarity.png"
             for run in RUNS
             if RUNS[run]["similarity"]["to"]
+        ],
+        [
+            f"results/{run}/probe/probe.png"
+            for run in RUNS
+            if RUNS[run]["probe"]["dataset"]
         ],
         ["results/ablate/ablate.csv"] if EXPERIMENT["ablate"]["enabled"] else [],
         [

@@ -23,6 +23,7 @@ STAGES = {
     "figure": "draw a layer: reconstructions beside image patches, unit by unit",
     "invariance": "shift, enlarge and turn images and see how far the network's answer moves",
     "similarity": "compare projections with those of the same network untrained, as numbers",
+    "probe": "linear classifiers on each layer's features of another data set, from a few images a class",
     "occlude": "slide a grey square over an image and see what the network loses",
     "gallery": "write a web site in which every unit can be looked at; it opens from the file system",
     "view": "project the strongest feature maps of one image back to pixels",

@@ -14,12 +14,13 @@ from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
 from zfpipe.experiment_data import checked_dataset
 from zfpipe.experiment_images import check_images
+from zfpipe.experiment_probe import check_probe
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
 from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
 SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view")
-SECTIONS += ("evaluate", "invariance", "occlude", "similarity")
+SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     _check_layer_keys(top, config, runs)
     _check_beside(runs, top["runs"])
     _check_together(runs, top["runs"])
-    used = {run["dataset"] for run in runs.values()}
+    used = {name for run in runs.values() for name in (run["dataset"], run["probe"]["dataset"])}
     datasets = {name: checked_dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {
         "device": top["device"],
@@ -114,6 +115,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     _check_channels(at, run)
     run["layers"] = _layers(at, run)
     check_images(at, run, lambda: _known_layers(at, run))
+    check_probe(at, run, top["datasets"], lambda: _known_layers(at, run))
     return run
 
 

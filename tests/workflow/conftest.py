@@ -41,6 +41,7 @@ RULES = (
     "gallery",
     "view",
     "occlude",
+    "probe",
 )
 
 

@@ -124,7 +124,7 @@ def least_size(wildcards):
     return max(
         min(pair(run["model"]["input_size"]))
         for run in RUNS.values()
-        if run["dataset"] == wildcards.dataset
+        if wildcards.dataset in (run["dataset"], run["probe"]["dataset"])
     )
 
 
@@ -136,10 +136,10 @@ def check_policy(wildcards):
     return flags(policy, "severity", "leave_out", "threshold")
 
 
-def packed_file(run, split):
-    """The packed file of a run's split."""
+def packed_file(run, split, dataset=None):
+    """The packed file of a run's split; or of another data set's, at the size that the run needs."""
     size = size_name(packed_size(RUNS[run]))
-    return f"results/data/{RUNS[run]['dataset']}/pack/{size}/{split}.h5"
+    return f"results/data/{dataset or RUNS[run]['dataset']}/pack/{size}/{split}.h5"
 
 
 def packed(split):

@@ -10,6 +10,7 @@ COMPUTING = (
     "evaluate",
     "invariance",
     "similarity",
+    "probe",
 )
 SLURM = {
     "partition": "slurm_partition",

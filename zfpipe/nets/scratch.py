@@ -12,10 +12,12 @@ from zfpipe.data.preprocessing import preprocessing
 from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError, nearest
 from zfpipe.nets.evaluation import probabilities
+from zfpipe.nets.machine import Machine
 from zfpipe.nets.models import Model
 from zfpipe.nets.options import add_recipe_arguments, recipe_of
 from zfpipe.nets.start import fresh_network
-from zfpipe.nets.training import Diverged, Part, Training
+from zfpipe.nets.steps import Diverged
+from zfpipe.nets.training import Part, Training
 from zfpipe.nets.yours import is_yours
 
 
@@ -68,8 +70,8 @@ def from_scratch(
     network = fresh_network(model.spec, len(classes), seed, settings.initialisation, settings.initial_scale)
     mean, std = preprocessing(settings.mean or ["pixel"], settings.std or ["1"], images, images.channels)
     device, recipe, size = model.mean.device, recipe_of(settings), model.input_size
-    training = Training(network, size, recipe, train, train, mean, std, seed, device, model.bgr)
-    optimizer, rows = recipe.optimizer(network), []
+    training = Training(network, size, recipe, train, train, mean, std, seed, Machine(device), model.bgr)
+    optimizer, rows = recipe.optimizer(training.network), []
     for epoch in range(1, epochs + 1):
         try:
             rows.append(training.epoch(epoch, epochs, rows, optimizer))

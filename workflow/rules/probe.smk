@@ -33,7 +33,7 @@ def beside_probe(wildcards):
     options = "--control" if run["probe"]["control"] else ""
     if not run["probe"]["scratch_epochs"]:
         return options
-    keys = [key for key in TRAINING if key not in ("epochs", "seed")]
+    keys = [key for key in TRAINING if key not in ("epochs", "seed", "precision")]
     recipe = json.dumps({key: run["train"][key] for key in keys}, sort_keys=True)
     return f"{options} {flags(run['probe'] | {'recipe': recipe}, 'scratch_epochs', 'recipe')}"
 

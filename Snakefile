@@ -36,6 +36,7 @@ localrules:
     ablate,
     figure,
     beside,
+    filmstrip,
     gallery,
     view,
 
@@ -81,6 +82,7 @@ rule all:
             for run in RUNS
             if RUNS[run]["probe"]["dataset"]
         ],
+        [film for run in RUNS for film in filmstrips(run)],
         ["results/ablate/ablate.csv"] if EXPERIMENT["ablate"]["enabled"] else [],
         [
             f"results/{run}/occlude/{image}.png"

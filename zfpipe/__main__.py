@@ -21,6 +21,8 @@ STAGES = {
     "merge": "join the shards into one top-k file",
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",
     "figure": "draw a layer: reconstructions beside image patches, unit by unit",
+    "evolve": "follow units through training: their strongest activation at chosen epochs, projected",
+    "filmstrip": "draw a layer's units through training, an epoch a column",
     "invariance": "shift, enlarge and turn images and see how far the network's answer moves",
     "similarity": "compare projections with those of the same network untrained, as numbers",
     "probe": "linear classifiers on each layer's features of another data set, from a few images a class",

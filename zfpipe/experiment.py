@@ -20,7 +20,7 @@ from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
 SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view")
-SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe")
+SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe", "evolve")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -116,6 +116,8 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     run["layers"] = _layers(at, run)
     check_images(at, run, lambda: _known_layers(at, run))
     check_probe(at, run, top["datasets"], lambda: _known_layers(at, run))
+    if run["evolve"]["enabled"]:
+        _check_evolve(at, run)
     return run
 
 
@@ -237,6 +239,22 @@ def _traced_layers(spec: str) -> tuple[str, ...]:
     size, channels = pair(model["input_size"]), model.get("channels", 3)
     found = layers(trace(build(model, classes=2), size, channels))
     return tuple(name for name, layer in found.items() if not layer.obstacle)
+
+
+def _check_evolve(at: str, run: dict[str, Any]) -> None:
+    """See that a run whose units are followed through training has the epochs and the layers; null layers are its own."""
+    evolve, last = run["evolve"], run["train"]["epochs"]
+    if last == 0:
+        raise UserError(
+            f"config: {at} has evolve.enabled and train.epochs 0: weights that are taken as they are have no epochs; "
+            f"set evolve.enabled to false in this run, or train it."
+        )
+    for epoch in evolve["epochs"] or ():
+        if epoch > last:
+            raise UserError(f"config: {at}: evolve.epochs names {epoch}, and train.epochs is {last}; it can be 1 to {last}.")
+    for name in evolve["layers"] or ():
+        one_of(f"{at}: evolve.layers", name, _known_layers(at, run))
+    evolve["layers"] = evolve["layers"] or run["layers"]
 
 
 def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[str, Any]) -> None:

@@ -263,6 +263,17 @@ def besides(run):
     ]
 
 
+def filmstrips(run):
+    """All figures of units through training for a run."""
+    evolve = RUNS[run]["evolve"]
+    return [
+        f"results/{run}/filmstrip/{layer}.{kind}"
+        for layer in evolve["layers"] or ()
+        for kind in ("png", "pdf")
+        if evolve["enabled"]
+    ]
+
+
 def views(run):
     """All pictures of the stage view for a run."""
     view = RUNS[run]["view"]

@@ -176,3 +176,62 @@ rule ablate:
         "zfpipe ablate --model {input.models:q} --metrics {input.metrics:q} --name {params.names:q} "
         "--imagenet {params.imagenet:q} {params.settings} --out-csv {output.table:q} --out-png {output.figure:q} "
         "2> >(tee -a {log:q} >&2)"
+
+
+# Units through training. The state folder is no input, for no rule owns it: model.pt names its training there.
+rule evolve:
+    input:
+        model="results/{run}/train/model.pt",
+        train=packed("train"),
+    output:
+        "results/{run}/evolve/evolve.h5",
+    log:
+        "results/{run}/log/evolve.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    threads: lambda wildcards: run_of(wildcards)["evolve"]["threads"]
+    resources:
+        **needs("evolve"),
+    params:
+        state="results/{run}/state",
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["evolve"],
+            "layers",
+            "epochs",
+            "units",
+            "images",
+            "seed",
+            "batch_size",
+        ),
+        collide=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
+        device=EXPERIMENT["device"],
+        code=code("evolve"),
+    shell:
+        "zfpipe evolve --model {input.model:q} --train {input.train:q} --state {params.state:q} {params.settings} "
+        "{params.collide} --device {params.device} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
+
+
+rule filmstrip:
+    input:
+        "results/{run}/evolve/evolve.h5",
+    output:
+        png=report(
+            "results/{run}/filmstrip/{layer}.png",
+            caption="../report/filmstrip.rst",
+            category="{run}",
+            labels={"layer": "{layer}", "shows": "through the epochs"},
+        ),
+        pdf="results/{run}/filmstrip/{layer}.pdf",
+    log:
+        "results/{run}/log/filmstrip-{layer}.log",
+    conda:
+        "../envs/zfpipe.yaml"
+    params:
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["figure"], "quantile", "channels"
+        ),
+        dpi=lambda wildcards: flags(run_of(wildcards)["evolve"], "dpi"),
+        code=code("filmstrip"),
+    shell:
+        "zfpipe filmstrip --evolution {input:q} --layer {wildcards.layer} --title {wildcards.run} {params.settings} "
+        "{params.dpi} --out-png {output.png:q} --out-pdf {output.pdf:q} 2> >(tee -a {log:q} >&2)"

@@ -11,6 +11,7 @@ COMPUTING = (
     "invariance",
     "similarity",
     "probe",
+    "evolve",
 )
 SLURM = {
     "partition": "slurm_partition",

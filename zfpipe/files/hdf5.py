@@ -17,7 +17,7 @@ from zfpipe.files.disk import Disk
 from zfpipe.files.foreign import BROKEN, refuse_absurd, refuse_foreign
 from zfpipe.files.whole import whole_file
 
-VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1}
+VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1, "evolution": 1}
 PIECE = 32_768  # bytes of a long list of names that go in one attribute
 # HDF5 checks an object's header, and moves attributes out of it, to a heap without checksums, where there are more
 # than eight or one passes 64 kB. So we allow more, and cut long ones.

@@ -3,11 +3,11 @@ image patches that caused them, zero as mid-grey. The same reconstruction file g
 
 import argparse
 import dataclasses
-import hashlib
 
 import numpy as np
 
 from zfpipe.data.channels import say_channels, shown, shown_channels
+from zfpipe.data.lots import lot
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
@@ -93,7 +93,7 @@ def choose(found: Reconstruction, arguments: argparse.Namespace) -> list[int]:
     if arguments.select == "strongest":
         alive.sort(key=lambda row: (-found.activation[row, 0], found.unit[row]))
         return alive[: arguments.count]
-    alive.sort(key=lambda row: _lot(arguments.seed, int(found.unit[row])))
+    alive.sort(key=lambda row: lot(arguments.seed, int(found.unit[row])))
     return sorted(alive[: arguments.count], key=lambda row: found.unit[row])
 
 
@@ -205,11 +205,6 @@ def _span(rows: dict[int, int]) -> str:
     if units == list(range(units[0], units[-1] + 1)):
         return f"units {units[0]} to {units[-1]}"
     return f"units {', '.join(map(str, units[:20]))}{' ...' if len(units) > 20 else ''}"
-
-
-def _lot(seed: int, unit: int) -> bytes:
-    # A digest, not a random generator: the choice is the same with every release of every library.
-    return hashlib.sha256(f"{seed} {unit}".encode()).digest()
 
 
 def _sees(field: tuple[int, int], size: tuple[int, int]) -> str:

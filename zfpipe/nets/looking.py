@@ -1,0 +1,62 @@
+"""A pass over images that keeps the strongest activations of every unit of some layers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+import torch
+
+from zfpipe.data.batches import Images, ahead
+from zfpipe.data.decode import centre_crop
+from zfpipe.errors import UserError
+from zfpipe.nets.layers import Layer
+from zfpipe.nets.models import Model
+from zfpipe.nets.quick import channels_last, quick
+from zfpipe.nets.strongest import Strongest
+from zfpipe.nets.trace import Traced
+from zfpipe.progress import progress
+
+
+def strongest_of(
+    model: Model,
+    traced: Traced,
+    images: Images,
+    rows: np.ndarray,
+    chosen: Sequence[Layer],
+    batch_size: int,
+    what: str,
+    k: int = 1,
+) -> dict[str, Strongest]:
+    """Return the k strongest activations of every unit of the chosen layers, by the layers' names.
+
+    `rows` (N,) int64 says which images are looked at. One forward pass serves all layers, and the next batch is read
+    while one is looked at. `what` begins the lines of progress. Raises UserError if activations are not finite.
+    """
+    channels_last(model.network)
+    passes = quick(traced)
+    found = {layer.step: Strongest.empty(layer.channels, k) for layer in chosen}
+    batches = ahead(_batches(model, images, rows, batch_size))
+    for indices, pixels in progress(batches, what, "images", len(rows), batch_size):
+        with torch.inference_mode(), closing(passes.maps(model.normalise(pixels), found)) as maps:
+            for step, activations in maps:
+                activations = activations[: len(indices)]
+                peaks = activations.amax((2, 3)) if activations.dim() == 4 else activations
+                if not torch.isfinite(peaks).all():
+                    raise UserError(f"{what}: the activations of {step} are not finite; this training has diverged.")
+                found[step].add_peaks(activations, peaks, indices)
+    return {layer.name: found[layer.step] for layer in chosen}
+
+
+def _batches(
+    model: Model, images: Images, rows: np.ndarray, batch_size: int
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    """Yield the rows of each batch and their images, centre-cropped, (batch_size, C, H, W) uint8.
+
+    A short batch is filled up with zeros: always the same shape, since kernels may round differently for another.
+    """
+    for start in range(0, len(rows), batch_size):
+        indices = rows[start : start + batch_size]
+        pixels = centre_crop(images.read_rows(indices), model.input_size)
+        batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
+        batch[: len(pixels)] = pixels
+        yield indices, torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2)

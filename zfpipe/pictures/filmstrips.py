@@ -1,0 +1,131 @@
+"""The paper's figure 4: units through training, a unit a row, an epoch a column, projection above patch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zfpipe.pictures.crops import fit_tile
+from zfpipe.pictures.grids import LINE, MARGIN, SHARP, Text, UnitPictures, tile_size
+from zfpipe.pictures.mosaics import BLANK, blank_page
+from zfpipe.pictures.mosaics import LINE as RIM
+from zfpipe.pictures.pages import Page, Words, number, save_page, wrap
+
+# Inches on the page, and points of type.
+TILE, GAP, BETWEEN, LABEL, HEADING, BAR = 0.62, 0.1, 0.12, 0.62, 0.2, 0.035
+TITLE_SIZE, DETAIL_SIZE, LABEL_SIZE, NUMBER_SIZE, NOTE_SIZE = 10, 7.5, 6.5, 5.5, 6
+JUMP = (213, 94, 0)  # the bar before an image that is another one than at the epoch before
+FIGURES = 0.12  # inches for the activation below a patch
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A unit through E epochs: its pictures, an epoch in the place of a rank, and (E,) bool where the image changed."""
+
+    pictures: UnitPictures
+    changed: np.ndarray
+
+
+def save_filmstrip(
+    path: str | Path,
+    kind: str,
+    strips: Sequence[Strip],
+    epochs: Sequence[int],
+    crop: tuple[int, int],
+    input_size: tuple[int, int],
+    text: Text,
+    dpi: int = 150,
+) -> None:
+    """Draw units through training; save it as `kind` 'png' or 'pdf', the same bytes each time.
+
+    `crop` is a patch's size, `input_size` the network's, (height, width) in pixels. `dpi` is the PNG's resolution: a PDF
+    keeps every pixel of the input.
+    """
+    save_page(path, filmstrip_page(kind, strips, epochs, crop, input_size, text, dpi), kind)
+
+
+def filmstrip_page(
+    kind: str,
+    strips: Sequence[Strip],
+    epochs: Sequence[int],
+    crop: tuple[int, int],
+    input_size: tuple[int, int],
+    text: Text,
+    dpi: int = 150,
+) -> Page:
+    """Return the page that `save_filmstrip` saves."""
+    tile = tile_size(crop, max(SHARP, *crop) if kind == "pdf" else TILE * dpi)
+    layout = _Layout(max(tile) / TILE if kind == "pdf" else dpi, tile, len(strips), len(epochs), text)
+    page = Page(blank_page(*layout.page_size), layout.per_inch)
+    page.words += layout.lines(layout.above, layout.px(MARGIN), "#222222")
+    page.words += layout.lines(layout.below, layout.foot, "#666666")
+    for place, epoch in enumerate(epochs):
+        middle = layout.left(place) + tile[1] / 2
+        said = f"epoch {epoch}" if place == 0 else str(epoch)
+        page.words.append(Words(said, middle, layout.heading, LABEL_SIZE, "center"))
+    for row, strip in enumerate(strips):
+        _paint(page, layout, row, strip, input_size)
+    return page
+
+
+def _paint(page: Page, layout: "_Layout", row: int, strip: Strip, input_size: tuple[int, int]) -> None:
+    unit, tile, top = strip.pictures, layout.tile, layout.top(row)
+    middle = top + tile[0] + layout.seam / 2
+    page.words.append(Words(f"unit {unit.unit}", layout.px(MARGIN), middle, LABEL_SIZE, weight="bold"))
+    for place, there in enumerate(unit.present):
+        left = layout.left(place)
+        rim = layout.seam  # a white patch ends there too
+        page.pixels[top - rim : top + 2 * tile[0] + 2 * rim, left - rim : left + tile[1] + rim] = RIM
+        for which, pictures in enumerate((unit.reconstructions, unit.patches)):
+            start = top + which * (tile[0] + layout.seam)
+            shown = fit_tile(pictures[place], tile, unit.boxes[place], input_size) if there else BLANK
+            page.pixels[start : start + tile[0], left : left + tile[1]] = shown
+        if strip.changed[place]:
+            bar = layout.px(BAR)
+            edge = left - (layout.px(GAP) + bar) // 2
+            page.pixels[top : top + 2 * tile[0] + layout.seam, edge : edge + bar] = JUMP
+        said = number(unit.activation[place]) if there else "silent"
+        below = top + 2 * tile[0] + layout.seam + layout.px(FIGURES / 2)
+        page.words.append(Words(said, left + tile[1] / 2, below, NUMBER_SIZE, "center", colour="#777777"))
+
+
+class _Layout:
+    """Where everything stands, in pixels of the page."""
+
+    def __init__(self, per_inch: float, tile: tuple[int, int], units: int, epochs: int, text: Text):
+        self.per_inch, self.tile = per_inch, tile
+        self.seam = max(1, self.px(0.012))  # between projection and patch
+        width = 2 * self.px(MARGIN) + self.px(LABEL) + epochs * (tile[1] + self.px(GAP))
+        width = max(width, self.px(4.2))  # or the words above would be broken too often
+        inches = width / per_inch - 2 * MARGIN
+        self.above = [(line, TITLE_SIZE, "bold") for line in wrap(text.title, inches, 1.1 * TITLE_SIZE)]
+        self.above += [(line, DETAIL_SIZE, "normal") for line in wrap(text.details, inches, DETAIL_SIZE)]
+        self.below = [(line, NOTE_SIZE, "normal") for line in wrap(text.notes, inches, NOTE_SIZE)]
+        self._first = self.px(MARGIN + HEADING) + self._height(self.above)
+        self.heading = self._first - self.px(HEADING / 2)
+        self.foot = self.top(units) + self.px(0.02)
+        self.page_size = (self.foot + self._height(self.below) + self.px(0.6 * MARGIN), width)
+
+    def px(self, inches: float) -> int:
+        return round(inches * self.per_inch)
+
+    def top(self, row: int) -> int:
+        """Where a unit's projections begin."""
+        return self._first + row * (2 * self.tile[0] + self.seam + self.px(FIGURES) + self.px(BETWEEN))
+
+    def left(self, place: int) -> int:
+        """Where an epoch's column begins."""
+        return self.px(MARGIN) + self.px(LABEL) + place * (self.tile[1] + self.px(GAP))
+
+    def lines(self, lines: list[tuple[str, float, str]], top: float, colour: str) -> list[Words]:
+        """The lines of a text, one below the other from `top`."""
+        words = []
+        for line, size, weight in lines:
+            step = LINE * size / 72 * self.per_inch
+            words.append(Words(line, self.px(MARGIN), top + step / 2, size, "left", weight, colour))
+            top += step
+        return words
+
+    def _height(self, lines: list[tuple[str, float, str]]) -> int:
+        return self.px(sum(LINE * size for _, size, _ in lines) / 72)

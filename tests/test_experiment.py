@@ -306,6 +306,14 @@ def test_no_epochs_need_weights():
     assert loaded("{train: {epochs: 0}, runs: {first: {model: {weights: random}}}}")
 
 
+def test_only_a_run_that_trains_can_be_followed_through_its_epochs():
+    off = "runs: {first: {model: {weights: random}, train: {epochs: 0}, evolve: {enabled: %s}}}"
+    refused(off % "true", "first has evolve.enabled and train.epochs 0", "have no epochs")
+    assert loaded(off % "false")["runs"]["first"]["evolve"]["enabled"] is False
+    refused("evolve: {enabled: true, epochs: [71]}", "evolve.epochs names 71, and train.epochs is 70")
+    assert loaded("evolve: {enabled: true}")["runs"]["first"]["evolve"]["layers"] == ["conv1", "conv2"]
+
+
 def test_the_crop_has_to_fit_into_the_packed_image():
     refused("pack: {size: 223}", "runs.first has pack.size 223", "model.input_size 224")
     assert packed_size(loaded("pack: {size: 224}")["runs"]["first"]) == (224, 224)

@@ -242,7 +242,7 @@ def _traced_layers(spec: str) -> tuple[str, ...]:
 
 
 def _check_evolve(at: str, run: dict[str, Any]) -> None:
-    """See that a run whose units are followed through training has the epochs and the layers; null layers are its own."""
+    """See that a run whose units are followed through training has epochs and layers; null layers are its own."""
     evolve, last = run["evolve"], run["train"]["epochs"]
     if last == 0:
         raise UserError(
@@ -251,7 +251,9 @@ def _check_evolve(at: str, run: dict[str, Any]) -> None:
         )
     for epoch in evolve["epochs"] or ():
         if epoch > last:
-            raise UserError(f"config: {at}: evolve.epochs names {epoch}, and train.epochs is {last}; it can be 1 to {last}.")
+            raise UserError(
+                f"config: {at}: evolve.epochs names {epoch}, and train.epochs is {last}; it can be 1 to {last}."
+            )
     for name in evolve["layers"] or ():
         one_of(f"{at}: evolve.layers", name, _known_layers(at, run))
     evolve["layers"] = evolve["layers"] or run["layers"]

@@ -7,6 +7,7 @@ from zfpipe.data.manifest import read_manifest
 from zfpipe.data.packed import open_packed
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
+from zfpipe.files.evolution import read_evolution
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.sums import read_json, read_table
 from zfpipe.files.topk import read_topk
@@ -34,6 +35,12 @@ def reconstruction(path: Path) -> list:
         return [facts, *map(found.projection, rows), *map(found.patch, rows)]
 
 
+def evolution(path: Path) -> dict:
+    found = read_evolution(path)
+    layers = {name: vars(layer) | {"entries": vars(layer.entries)} for name, layer in found.layers.items()}
+    return vars(found) | {"layers": layers}
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "manifest": manifest,
     "report": read_json,
@@ -41,6 +48,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "packed": packed,
     "topk": topk,
     "reconstruction": reconstruction,
+    "evolution": evolution,
     "model": lambda path: checkpoint.load(path, "model"),
     "state": lambda path: checkpoint.load(path, "checkpoint"),
 }

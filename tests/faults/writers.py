@@ -9,6 +9,7 @@ import torch
 from zfpipe.data.manifest import number, write_manifest
 from zfpipe.data.packed import write_packed
 from zfpipe.files import checkpoint
+from zfpipe.files.evolution import Evolution, LayerEvolution, write_evolution
 from zfpipe.files.histogram import BINS, count
 from zfpipe.files.reconstruction import inside_image, writing_reconstruction
 from zfpipe.files.sums import json_with_sum, table_with_sums
@@ -82,6 +83,17 @@ def reconstruction(path: Path, version: int) -> None:
             writer.put(unit, rank, projection, (100 * inside.repeat(3, 2)).astype(np.uint8), boxes[unit, rank])
 
 
+def evolution(path: Path, version: int) -> None:
+    entries, unit = layer(version), np.array([0, 3, 1], np.int32)
+    there = entries.present[..., None, None, None]
+    projection = np.random.default_rng(version).normal(size=(3, 3, 7, 7, 3)) * there
+    pixels = projection.astype(np.float32), (100 * there.repeat(7, 2).repeat(7, 3).repeat(3, 4)).astype(np.uint8)
+    one = LayerEvolution(unit, entries, entries.row % 2, *pixels, channels=4)
+    digests = {"model_sha256": "w" * 64, "manifest_sha256": "m" * 64, "key": "0" * 16, "collide": "add"}
+    facts = {"images": 10, "looked_at": 10, "seed": 0, "input_size": INPUT, "classes": ["a", "b"]}
+    write_evolution(path, Evolution([1, 2, 5], **facts, **digests, layers={"conv1": one}))
+
+
 def model(path: Path, version: int) -> None:
     checkpoint.save(path, "model", {"state_dict": {"weight": torch.full((40, 30), float(version))}, "facts": {}})
 
@@ -117,6 +129,7 @@ WRITERS: dict[str, tuple[Callable[[Path, int], None], str]] = {
     "packed": (packed, "val.h5"),
     "topk": (topk, "topk.h5"),
     "reconstruction": (reconstruction, "conv1.h5"),
+    "evolution": (evolution, "evolve.h5"),
     "model": (model, "model.pt"),
     "state": (state, "state/key/epoch-0001.pt"),
     "curves": (curves, "curves.png"),

@@ -42,6 +42,8 @@ RULES = (
     "view",
     "occlude",
     "probe",
+    "evolve",
+    "filmstrip",
 )
 
 

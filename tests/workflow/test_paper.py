@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 
+from zfpipe.files.evolution import read_evolution
+
 
 def test_an_image_to_occlude_is_occluded_and_nothing_else_is_made_again(place):
     place.set(occlude={"images": {"cat": "photographs:chelsea"}, "labels": {"cat": "chelsea"}, "stride": 8})
@@ -68,3 +70,31 @@ def test_two_runs_are_evaluated_together(place):
     assert table.top1[0] == pytest.approx(metrics.val_top1.iloc[-1], abs=1e-6)
     place.config["runs"]["tiny"]["evaluate"] = {"with": ["twins"]}
     assert "evaluate.with names 'twins' (did you mean 'twin'?)" in place.make(status=1)
+
+
+def test_units_are_followed_through_training_and_a_figure_alone_is_drawn_again(place):
+    place.set(evolve={"enabled": True, "units": 2, "layers": ["conv2", "conv3"], "dpi": 60})
+    assert place.would_run() == {"evolve": 1, "filmstrip": 2}
+    place.make()
+    found = read_evolution(place / "results/tiny/evolve/evolve.h5")
+    assert (found.epochs, list(found.layers)) == ([1, 2], ["conv2", "conv3"])
+    assert (place / "results/tiny/filmstrip/conv3.pdf").stat().st_size > 1000
+    place.set(evolve={"dpi": 90})
+    assert place.would_run() == {"filmstrip": 2}
+    place.set(evolve={"dpi": 60, "units": 3})
+    assert place.would_run() == {"evolve": 1, "filmstrip": 2}
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"epochs": [1, 3]}, "evolve.epochs names 3, and train.epochs is 2; it can be 1 to 2"),
+        ({"layers": ["conv6"]}, "evolve.layers names 'conv6'"),
+        ({"epoch": [1]}, "did you mean 'epochs'?"),
+    ],
+)
+def test_epochs_and_layers_that_are_not_there_are_one_sentence(place, section, sentence):
+    place.set(evolve={"enabled": True} | section)
+    said = place.make(status=1)
+    assert sentence in said
+    assert "Traceback" not in said

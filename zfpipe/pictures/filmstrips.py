@@ -39,8 +39,8 @@ def save_filmstrip(
 ) -> None:
     """Draw units through training; save it as `kind` 'png' or 'pdf', the same bytes each time.
 
-    `crop` is a patch's size, `input_size` the network's, (height, width) in pixels. `dpi` is the PNG's resolution: a PDF
-    keeps every pixel of the input.
+    `crop` is a patch's size, `input_size` the network's, (height, width) in pixels. `dpi` is the PNG's resolution: a
+    PDF keeps every pixel of the input.
     """
     save_page(path, filmstrip_page(kind, strips, epochs, crop, input_size, text, dpi), kind)
 

@@ -1,9 +1,9 @@
-"""Follow units of each layer through training: the strongest activation at chosen epochs (paper, section 4.1, figure 4).
+"""Follow units of each layer through training: the strongest activation at chosen epochs (paper, figure 4).
 
 At each epoch, with that epoch's weights, the single strongest activation of a unit over all *training* images is found
 and projected to pixels by the deconvnet. Where another image than before is the strongest, the picture jumps. Units are
-a random subset of those that are alive at the last epoch. The paper's epochs are 1, 2, 5, 10, 20, 30, 40 and 64; it does
-not say which views of an image are looked at: here the centre, as in mining. Weights come out of the state folder.
+a random subset of those that are alive at the last epoch. The paper's epochs are 1, 2, 5, 10, 20, 30, 40 and 64. It
+does not say which views of an image are looked at: here the centre, as in mining. Weights come out of the state folder.
 """
 
 import argparse

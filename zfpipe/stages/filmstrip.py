@@ -75,8 +75,8 @@ def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namesp
         f"{changes} change{'' if changes == 1 else 's'} of image",
     ]
     notes = (
-        "For each unit, by epoch: the projection of its strongest activation with that epoch's weights, above the image "
-        f"patch that caused it, and the activation. Orange bar: another image than at the epoch before. "
+        "For each unit, by epoch: the projection of its strongest activation with that epoch's weights, above the "
+        "image patch that caused it, and the activation. Orange bar: another image than at the epoch before. "
         f"{say_scale('patch', arguments.quantile, 'projection')} Hatched: past the border of the image."
     )
     count = layer.patch.shape[-1]

@@ -24,6 +24,7 @@ include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/probe.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/gallery_common.smk"
 include: "workflow/rules/gallery.smk"
 
@@ -31,9 +32,12 @@ include: "workflow/rules/gallery.smk"
 # Seconds each: on a cluster they run where snakemake does.
 localrules:
     all,
+    paper,
     photographs,
     merge,
     ablate,
+    selectivity,
+    compare,
     figure,
     beside,
     filmstrip,
@@ -83,9 +87,26 @@ rule all:
             if RUNS[run]["probe"]["dataset"]
         ],
         [film for run in RUNS for film in filmstrips(run)],
+        [
+            f"results/{run}/selectivity/selectivity.png"
+            for run in RUNS
+            if RUNS[run]["selectivity"]["enabled"]
+        ],
         ["results/ablate/ablate.csv"] if EXPERIMENT["ablate"]["enabled"] else [],
+        ["results/compare/compare.html"] if EXPERIMENT["compare"]["enabled"] else [],
         [
             f"results/{run}/occlude/{image}.png"
             for run in RUNS
             for image in RUNS[run]["occlude"]["images"]
         ],
+
+
+# Every experiment of the paper that a run can take, whatever its section says of `enabled`. Those that need images, a control
+# or another data set are made where the config names one.
+rule paper:
+    input:
+        rules.all.input,
+        expand("results/{run}/evaluate/evaluate.csv", run=TRAINED),
+        expand("results/{run}/selectivity/selectivity.png", run=RUNS),
+        "results/ablate/ablate.csv",
+        "results/compare/compare.html",

@@ -20,7 +20,7 @@ from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
 SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view")
-SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe", "evolve")
+SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe", "evolve", "selectivity")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     return {
         "device": top["device"],
         "ablate": top["ablate"],
+        "compare": top["compare"],
         "cluster": top["cluster"],
         "datasets": datasets,
         "runs": runs,

@@ -13,7 +13,7 @@ from zfpipe.data.packed import open_packed
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.sums import table_with_sums
 from zfpipe.files.topk import read_topk
-from zfpipe.site.layers import PIXELS, selectivity
+from zfpipe.site.layers import PIXELS
 from zfpipe.site.pages import in_script
 from zfpipe.site.pixels import look, smaller, unit_cells
 from zfpipe.site.sheets import Sheets, fitting
@@ -194,14 +194,6 @@ def test_pictures_of_a_large_layer_are_made_smaller_and_others_are_not():
     assert abs(width / height - 300 / 224) < 0.05
     assert fitting((64, 128), 1, PIXELS, largest=32) == (16, 32)
     assert fitting((3, 1000), 10**12, PIXELS) == (1, 1)
-
-
-def test_selectivity_is_1_for_one_class_and_0_for_an_even_spread():
-    assert selectivity(np.array([2, 2, 2, 2]), 3) == 1
-    assert selectivity(np.array([0, 1, 2]), 3) == 0
-    assert selectivity(np.array([0, 1, 2, 3]), 1000) == 0
-    assert 0 < selectivity(np.array([0, 0, 1]), 3) < 1
-    assert selectivity(np.array([-1, -1]), 3) == 0
 
 
 def test_looks_of_a_picture_and_its_negative_are_opposite():

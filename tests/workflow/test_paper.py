@@ -60,6 +60,29 @@ def test_runs_with_and_without_layers_stand_in_one_table(place):
     assert "runs.cut.layers names 'conv3'" in place.make(status=1)
 
 
+def test_all_runs_stand_on_one_page(place):
+    control = place.config["runs"]["tiny"] | {"train": {"epochs": 0}, "layers": ["conv1", "conv2"]}
+    place.config["runs"]["control"] = control | {"model": control["model"] | {"weights": "random"}}
+    place.config["runs"]["tiny"]["similarity"] = {"to": "control", "units": 2}
+    place.make("results/compare/compare.html")
+    table = pd.read_csv(place / "results/compare/compare.csv")
+    assert table[["run", "layer"]].to_numpy().tolist() == [
+        *(["control", f"conv{number}"] for number in (1, 2)),
+        *(["tiny", f"conv{number}"] for number in (1, 2, 3)),
+    ]
+    assert table.ranks.notna().tolist() == [False, False, True, True, True]
+    page = (place / "results/compare/compare.html").read_text()
+    assert page.count("data:image/jpeg") == 5
+    assert 'href="../tiny/figure/conv3.png"' in page
+
+
+def test_the_target_paper_makes_what_is_not_enabled(place):
+    place.set(selectivity={"enabled": False})
+    assert "selectivity" not in place.would_run()
+    planned = place.would_run("paper")
+    assert {"evaluate", "selectivity", "ablate", "compare"} <= set(planned)
+
+
 def test_two_runs_are_evaluated_together(place):
     place.config["runs"]["twin"] = place.config["runs"]["tiny"] | {"train": {"seed": 1}, "layers": ["conv1"]}
     place.config["runs"]["tiny"]["evaluate"] = {"enabled": True, "with": ["twin"]}

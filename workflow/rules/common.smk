@@ -25,6 +25,7 @@ except UserError as error:  # one sentence; a WorkflowError would add lines of t
     sys.exit(1)
 
 RUNS = EXPERIMENT["runs"]
+TRAINED = [run for run in RUNS if RUNS[run]["train"]["epochs"]]
 # The config is what says which code may run: a model file alone may not (zfpipe/nets/trust.py).
 os.environ.update(
     ZFPIPE_NETWORKS=",".join(sorted({run["model"]["name"] for run in RUNS.values()}))
@@ -272,6 +273,15 @@ def filmstrips(run):
         for kind in ("png", "pdf")
         if evolve["enabled"]
     ]
+
+
+def with_control():
+    """The runs that are compared with an untrained one."""
+    return [run for run in RUNS if RUNS[run]["similarity"]["to"]]
+
+
+def every_layer():
+    return [(run, layer) for run in RUNS for layer in RUNS[run]["layers"]]
 
 
 def views(run):

@@ -23,10 +23,15 @@ def render(template: str, **facts: Any) -> str:
 
 def thumbnail(image: Image.Image) -> str:
     """Return a small copy of an RGB image as a data URI, to stand in a page; its longer side is THUMBNAIL pixels."""
+    return copy_of(image, THUMBNAIL, THUMBNAIL, quality=75)
+
+
+def copy_of(image: Image.Image, width: int, height: int = 1 << 16, quality: int = 85) -> str:
+    """Return an RGB image, made smaller where it is larger than this, as a data URI to stand in a page."""
     image = image.copy()
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.thumbnail((width, height))
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=75)
+    image.save(file, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 

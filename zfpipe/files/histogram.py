@@ -1,8 +1,8 @@
 """The bins in which a top-k file counts how strongly images excite a unit: the same for every unit, layer and network.
 
 Bin 0 counts the images that do not excite it (an activation of 0 or less). Each octave [2^n, 2^(n+1)) from 2^-16 to
-2^16 has eight bins of equal width; the first and the last of them take what lies beyond. With bins that are known before any
-image is seen, the counts of shards add up.
+2^16 has eight bins of equal width; the first and the last of them take what lies beyond. With bins that are known
+before any image is seen, the counts of shards add up.
 """
 
 import numpy as np

@@ -10,6 +10,7 @@ from PIL import Image
 
 from zfpipe.data.channels import shown
 from zfpipe.files.reconstruction import Reconstruction
+from zfpipe.nets.selectivity import selectivity
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
 from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
 from zfpipe.site.sheets import Sheets, fitting
@@ -58,19 +59,6 @@ def significant(values: np.ndarray, digits: int = 6) -> list[Any]:
     if values.ndim > 1:
         return [significant(row, digits) for row in values]
     return [float(f"{value:.{digits}g}") for value in values]
-
-
-def selectivity(labels: np.ndarray, classes: int) -> float:
-    """Return how few classes a unit's entries come from: 1 if one, 0 if they are spread as evenly as they can be.
-
-    One minus the entropy of the classes over its largest value, for labels (n,) of which -1 is none.
-    """
-    known = labels[labels >= 0]
-    most = min(len(known), classes)
-    if most < 2:
-        return float(len(known) > 0 and classes > 1)
-    share = np.unique(known, return_counts=True)[1] / len(known)
-    return round(1 - float(-(share * np.log(share)).sum() / math.log(most)) + 0.0, 4)
 
 
 def _sheets(folder: Path, stem: str, cell: tuple[int, int], found: Reconstruction) -> dict[tuple[str, str], Sheets]:

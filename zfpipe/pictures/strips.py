@@ -1,0 +1,47 @@
+"""Columns of points with their medians: how a number of many units is spread, layer by layer."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zfpipe.pictures.pages import STYLE
+from zfpipe.pictures.saving import save_figure
+
+
+def draw_strips(
+    path: str | Path, columns: Mapping[str, np.ndarray], label: str, chance: float | None, title: str, dpi: int = 150
+) -> None:
+    """Draw a column of points (N,) for each name, from 0 to 1, into a PNG; the same numbers give the same bytes.
+
+    `chance` is drawn as a line across, what comes without merit.
+    """
+    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+        figure = Figure(figsize=(max(3.2, 1.0 + 0.6 * len(columns)), 3.0), layout="constrained")
+        figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
+        axes = figure.subplots()
+        if chance is not None:
+            axes.axhline(chance, color="#888888", linewidth=0.8, linestyle="--")
+            words = f"by chance {chance:.2f}"
+            axes.text(0.99, chance, words, ha="right", va="bottom", size=6, transform=axes.get_yaxis_transform())
+        points(axes, columns)
+        axes.set(ylabel=label, ylim=(-0.03, 1.03))
+        save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
+
+
+def points(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:
+    """Draw the columns and mark their medians; what is not finite is left out."""
+    for place, values in enumerate(columns.values()):
+        values = values[np.isfinite(values)]
+        if len(values) == 0:
+            continue
+        spread = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.6  # side by side, the same way each time
+        axes.plot(place + spread, values, ".", color="#0072b2", alpha=0.25, markersize=2.5)
+        middle = float(np.median(values))
+        axes.plot([place - 0.36, place + 0.36], [middle] * 2, color="#d55e00", linewidth=1.6)
+        axes.annotate(f"{middle:.2f}", (place, 1.0), ha="center", va="bottom", size=6, color="#d55e00")
+    axes.set_xticks(range(len(columns)), list(columns), rotation=30 if len(columns) > 5 else 0)

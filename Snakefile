@@ -86,7 +86,12 @@ rule all:
             for run in RUNS
             if RUNS[run]["probe"]["dataset"]
         ],
-        [film for run in RUNS for film in filmstrips(run)],
+        [
+            film
+            for run in RUNS
+            if RUNS[run]["evolve"]["enabled"]
+            for film in filmstrips(run)
+        ],
         [
             f"results/{run}/selectivity/selectivity.png"
             for run in RUNS
@@ -107,6 +112,7 @@ rule paper:
     input:
         rules.all.input,
         expand("results/{run}/evaluate/evaluate.csv", run=TRAINED),
+        [film for run in TRAINED for film in filmstrips(run)],
         expand("results/{run}/selectivity/selectivity.png", run=RUNS),
         "results/ablate/ablate.csv",
         "results/compare/compare.html",

@@ -119,6 +119,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     check_probe(at, run, top["datasets"], lambda: _known_layers(at, run))
     if run["evolve"]["enabled"]:
         _check_evolve(at, run)
+    run["evolve"]["layers"] = run["evolve"]["layers"] or run["layers"]
     return run
 
 
@@ -257,7 +258,6 @@ def _check_evolve(at: str, run: dict[str, Any]) -> None:
             )
     for name in evolve["layers"] or ():
         one_of(f"{at}: evolve.layers", name, _known_layers(at, run))
-    evolve["layers"] = evolve["layers"] or run["layers"]
 
 
 def _check_layer_keys(top: dict[str, Any], config: dict[str, Any], runs: dict[str, Any]) -> None:

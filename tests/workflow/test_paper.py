@@ -77,10 +77,10 @@ def test_all_runs_stand_on_one_page(place):
 
 
 def test_the_target_paper_makes_what_is_not_enabled(place):
-    place.set(selectivity={"enabled": False})
+    place.set(selectivity={"enabled": False, "dpi": 61})
     assert "selectivity" not in place.would_run()
     planned = place.would_run("paper")
-    assert {"evaluate", "selectivity", "ablate", "compare"} <= set(planned)
+    assert {"evaluate", "evolve", "selectivity", "ablate", "compare"} <= set(planned)
 
 
 def test_two_runs_are_evaluated_together(place):

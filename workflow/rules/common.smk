@@ -266,12 +266,10 @@ def besides(run):
 
 def filmstrips(run):
     """All figures of units through training for a run."""
-    evolve = RUNS[run]["evolve"]
     return [
         f"results/{run}/filmstrip/{layer}.{kind}"
-        for layer in evolve["layers"] or ()
+        for layer in RUNS[run]["evolve"]["layers"]
         for kind in ("png", "pdf")
-        if evolve["enabled"]
     ]
 
 

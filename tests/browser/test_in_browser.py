@@ -15,6 +15,7 @@ VIEWS = {
     "#/layer/conv2?sort=similar&to=3&show=patch": "conv2 · one",
     "#/layer/conv1/unit/2": "unit 2 of conv1 · one",
     "#/layer/conv2/unit/1": "unit 1 of conv2 · one",  # a dead one
+    "#/layer/conv2/unit/5": "unit 5 of conv2 · one",  # followed through training
     "#/images": "Images · one",
     "#/image/0": f"val/{EVIL}/00.png · one",
     "#/compare": "Compare · one",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gallery_site import CLASSES, DEAD, SOME
+from gallery_site import CLASSES, DEAD, EPOCHS, FOLLOWED, SOME
 from selenium.webdriver.common.keys import Keys
 
 from zfpipe.site.layers import selectivity
@@ -167,3 +167,24 @@ def test_back_leads_back(page):
     page.settle()
     assert page.one("#dynamic h1").text == "conv2"
     assert page.script("return document.activeElement.dataset.unit") == "3"
+
+
+def test_a_unit_that_was_followed_is_shown_through_the_epochs(page):
+    page.open("#/layer/conv2")
+    assert page.texts(".facts a") == [str(unit) for unit in FOLLOWED]
+    page.one(".facts a").click()
+    page.settle()
+    assert page.driver.current_url.endswith(f"#/layer/conv2/unit/{FOLLOWED[0]}")
+    page.script("document.querySelector('.epochs').scrollIntoView()")
+    page.settle()
+    assert page.texts(".epochs h3") == [f"epoch {epoch}" for epoch in EPOCHS]
+    jumps = page.script("return [...document.querySelectorAll('.epochs > li')].map((e) => e.className === 'jump')")
+    assert jumps == [False, True, False, True]
+    assert [text.endswith("another image") for text in page.texts(".epochs > li")] == jumps
+    labels = page.script("return [...document.querySelectorAll('.epochs canvas')].map((e) => e.ariaLabel)")
+    assert len(labels) == 2 * len(EPOCHS)
+    assert labels[2].startswith("Projection at epoch 2 of class ")
+    page.go(f"#/layer/conv2/unit/{FOLLOWED[1]}")
+    assert [text == "silent" for text in page.texts(".epochs > li > :nth-child(2)")] == [True, False, False, False]
+    page.go("#/layer/conv2/unit/3")
+    assert page.texts(".epochs h3") == []

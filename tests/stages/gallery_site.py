@@ -7,7 +7,10 @@ from small import PACKED, model, pictures
 
 from zfpipe.__main__ import main
 from zfpipe.data.packed import write_packed
+from zfpipe.files.evolution import Evolution, LayerEvolution, write_evolution
+from zfpipe.files.reconstruction import open_reconstruction, select_units
 from zfpipe.files.sums import json_with_sum, table_with_sums
+from zfpipe.files.topk import COLUMNS, GEOMETRY, LayerTopK, read_topk
 from zfpipe.nets.models import save_model
 
 EVIL = "<img src=x onerror=document.title='evil'>"
@@ -45,6 +48,35 @@ def run_files(folder, images, seed, dead):
         call("reconstruct", *common, *out, *units)
 
 
+EPOCHS, FOLLOWED = (1, 2, 5, 10), (5, 0, 1)
+RANKS = ((1, 0, 0, 2), (-1, 0, 2, 2), (-1, -1, -1, -1))  # of conv2's entries, one an epoch; -1: silent
+
+
+def evolution_file(folder, path):
+    """Write an evolution file of conv2 whose epochs are some of the entries that were mined; the last unit is dead."""
+    topk = read_topk(folder / "topk.h5")
+    mined = select_units(topk.layers["conv2"], np.array(FOLLOWED))
+    ranks, place = np.array(RANKS), np.arange(len(FOLLOWED))[:, None]
+    columns = {
+        name: np.where(ranks < 0, 0 if name == "activation" else -1, getattr(mined, name)[place, ranks])
+        for name in COLUMNS
+    }
+    columns = {name: values.astype(COLUMNS[name]) for name, values in columns.items()}
+    entries = LayerTopK("conv2", **columns, **{name: getattr(mined, name) for name in GEOMETRY})
+    with open_reconstruction(folder / "conv2.h5") as found:
+        pixels = [
+            np.stack([kind(unit)[ranks[row]] for row, unit in enumerate(FOLLOWED)])
+            for kind in (found.projection, found.patch)
+        ]
+        label = np.where(ranks < 0, -1, found.label[np.array(FOLLOWED)[:, None], ranks]).astype(np.int32)
+        pixels = [values * (ranks >= 0)[..., None, None, None].astype(values.dtype) for values in pixels]
+        layer = LayerEvolution(np.array(FOLLOWED, np.int32), entries, label, *pixels, channels=found.channels)
+    digests = {"model_sha256": topk.model_sha256, "manifest_sha256": "t" * 64, "key": "0" * 16, "collide": "add"}
+    facts = {"images": 20, "looked_at": 20, "seed": 0, "input_size": topk.input_size, "classes": CLASSES}
+    write_evolution(path, Evolution(list(EPOCHS), **facts, **digests, layers={"conv2": layer}))
+    return path
+
+
 def made_from(folder):
     """Write all that a gallery is made from; return the options that name it."""
     images_file(folder / "val.h5")
@@ -56,6 +88,7 @@ def made_from(folder):
     return [
         *("--run", "one", "--model", one / "model.pt", "--images", folder / "val.h5", "--topk", one / "topk.h5"),
         *("--reconstructions", *(one / f"{layer}.h5" for layer in reversed(LAYERS)), "--metrics", one / "metrics.csv"),
+        *("--evolution", evolution_file(one, folder / "evolve.h5")),
         *("--report", folder / "report.json", "--report-page", folder / "report.html"),
         *("--config", '{"model": {"name": "<b>zfnet</b>"}}', "--beside", "other", "--beside-topk", other / "topk.h5"),
         *("--beside-reconstructions", *(other / f"{layer}.h5" for layer in LAYERS)),

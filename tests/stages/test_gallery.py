@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from gallery_site import CLASSES, DEAD, EVIL, LAYERS, SOME, call, cell, made_from
+from gallery_site import CLASSES, DEAD, EPOCHS, EVIL, FOLLOWED, LAYERS, SOME, call, cell, evolution_file, made_from
 
 from zfpipe.data.packed import open_packed
+from zfpipe.files.evolution import read_evolution
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.sums import table_with_sums
 from zfpipe.files.topk import read_topk
@@ -74,6 +75,21 @@ def test_units_that_were_left_out_and_dead_ones(site):
     assert list(layers) == list(LAYERS)
     assert layers["conv3"]["units"] == len(SOME) < layers["conv3"]["channels"]
     assert layers["conv2"]["dead"] == len(DEAD)
+
+
+def test_units_through_training_are_found_in_their_sheets(options, site):
+    found = read_evolution(options[options.index("--evolution") + 1]).layers["conv2"]
+    facts = data(site, "epochs-0-1")
+    assert (facts["epochs"], facts["unit"]) == (list(EPOCHS), list(FOLLOWED))
+    assert [layer["followed"] for layer in data(site, "site")["runs"][0]["layers"]] == [[], list(FOLLOWED), []]
+    assert facts["changed"] == [[False, True, False, True], [False, False, True, False], [False] * 4]
+    assert facts["label"] == found.label.tolist()
+    for position, column in np.argwhere(found.entries.present):
+        assert facts["activation"][position][column] == pytest.approx(found.entries.activation[position, column], 1e-5)
+        patch = cell(site, facts["sheets"]["full patch"], position, column).astype(int)
+        assert np.abs(patch - found.patch[position, column]).mean() < 6
+        shown = cell(site, facts["sheets"]["full projection"], position, column).astype(int) - 128
+        assert np.corrcoef(shown.ravel(), found.projection[position, column].ravel())[0, 1] > 0.8
 
 
 def test_an_image_names_every_place_where_it_stands(options, site):
@@ -151,6 +167,8 @@ def test_stale_and_foreign_files_are_refused(options, tmp_path, capsys):
     refused("other weights", model=other / "model.pt")
     refused("is stale", reconstructions=other / "conv3.h5")
     refused("is stale", beside_reconstructions=options[options.index("--topk") + 1].parent / "conv1.h5")
+    evolution_file(other, tmp_path / "evolve.h5")
+    refused("run evolve again", evolution=tmp_path / "evolve.h5")
     (tmp_path / "report.json").write_text("{}")
     refused("is not whole", report=tmp_path / "report.json")
     refused("is no JSON", config="{")

@@ -32,6 +32,12 @@ def reconstructions(run):
     return [f"results/{run}/reconstruct/{layer}.h5" for layer in RUNS[run]["layers"]]
 
 
+def evolution_file(wildcards):
+    """Input function: units through training, where the run asks for them."""
+    run = wildcards.run
+    return f"results/{run}/evolve/evolve.h5" if RUNS[run]["evolve"]["enabled"] else []
+
+
 def beside_files(wildcards):
     """Input function: what a gallery shows of the run that is set beside its own."""
     other = run_of(wildcards)["gallery"]["beside"]

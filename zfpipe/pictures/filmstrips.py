@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from zfpipe.data.channels import shown
+from zfpipe.files.evolution import LayerEvolution
+from zfpipe.files.reconstruction import inside_image
 from zfpipe.pictures.crops import fit_tile
 from zfpipe.pictures.grids import LINE, MARGIN, SHARP, Text, UnitPictures, tile_size
 from zfpipe.pictures.mosaics import BLANK, blank_page
 from zfpipe.pictures.mosaics import LINE as RIM
 from zfpipe.pictures.pages import Page, Words, number, save_page, wrap
+from zfpipe.pictures.ranges import unit_pixels
 
 # Inches on the page, and points of type.
 TILE, GAP, BETWEEN, LABEL, HEADING, BAR = 0.62, 0.1, 0.12, 0.62, 0.2, 0.035
@@ -25,6 +29,22 @@ class Strip:
 
     pictures: UnitPictures
     changed: np.ndarray
+
+
+def strip_of(
+    layer: LayerEvolution, row: int, input_size: tuple[int, int], channels: list[int] | None, quantile: float
+) -> Strip:
+    """Return the pictures of the unit in row `row` of an evolution file, each projection by its own scale.
+
+    `channels` of the image are shown, `quantile` of a projection's pixels are within its scale.
+    """
+    projections, boxes = shown(layer.projection[row], channels), layer.entries.boxes(input_size)[row]
+    whole = np.array([0, 0, *projections.shape[1:3]])  # of a missing entry, whose picture is not drawn
+    inside = np.stack([inside_image(box if box[2] > box[0] else whole, input_size) for box in boxes])
+    pixels = unit_pixels(projections, inside, "patch", quantile)
+    patches = shown(layer.patch[row], channels)
+    pictures = UnitPictures(int(layer.unit[row]), layer.entries.activation[row], boxes, pixels, patches)
+    return Strip(pictures, layer.changed[row])
 
 
 def save_filmstrip(

@@ -4,15 +4,12 @@ the epoch before is the strongest. The same evolution file gives the same bytes 
 
 import argparse
 
-import numpy as np
-
-from zfpipe.data.channels import say_channels, shown, shown_channels
+from zfpipe.data.channels import say_channels, shown_channels
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.evolution import Evolution, LayerEvolution, read_evolution
-from zfpipe.files.reconstruction import inside_image
-from zfpipe.pictures.filmstrips import Strip, save_filmstrip
-from zfpipe.pictures.grids import Text, UnitPictures
-from zfpipe.pictures.ranges import QUANTILE, say_scale, unit_pixels
+from zfpipe.pictures.filmstrips import save_filmstrip, strip_of
+from zfpipe.pictures.grids import Text
+from zfpipe.pictures.ranges import QUANTILE, say_scale
 from zfpipe.progress import say
 
 
@@ -42,26 +39,16 @@ def run(arguments: argparse.Namespace) -> None:
     shown_channels(arguments.channels, layer.patch.shape[-1])
     if not len(layer.unit):
         raise UserError(f"All units of {arguments.layer} are dead at epoch {found.epochs[-1]}; nothing can be drawn.")
-    strips, text = strips_of(found, layer, arguments), describe(found, layer, arguments)
+    settings = found.input_size, arguments.channels, arguments.quantile
+    strips, text = (
+        [strip_of(layer, row, *settings) for row in range(len(layer.unit))],
+        describe(found, layer, arguments),
+    )
     crop = layer.entries.crop_size(found.input_size)
     for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
         if path:
             save_filmstrip(path, kind, strips, found.epochs, crop, found.input_size, text, arguments.dpi)
     say(f"filmstrip: {arguments.layer}: {text.details}")
-
-
-def strips_of(found: Evolution, layer: LayerEvolution, arguments: argparse.Namespace) -> list[Strip]:
-    """Return what is drawn of each unit, its projections as pixels around mid-grey."""
-    strips = []
-    boxes = layer.entries.boxes(found.input_size)
-    for row, unit in enumerate(layer.unit):
-        projections = shown(layer.projection[row], arguments.channels)
-        inside = np.stack([inside_image(box, found.input_size) for box in _somewhere(boxes[row], projections.shape)])
-        pixels = unit_pixels(projections, inside, "patch", arguments.quantile)
-        patches = shown(layer.patch[row], arguments.channels)
-        pictures = UnitPictures(int(unit), layer.entries.activation[row], boxes[row], pixels, patches)
-        strips.append(Strip(pictures, layer.changed[row]))
-    return strips
 
 
 def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namespace) -> Text:
@@ -89,11 +76,6 @@ def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namesp
     dot = " \N{MIDDLE DOT} "
     title = dot.join(filter(None, [arguments.title, layer.entries.name, "through the epochs"]))
     return Text(title, dot.join(facts), notes)
-
-
-def _somewhere(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return boxes (E, 4) with one at the corner in the place of a missing entry's, whose picture is not drawn."""
-    return np.where(boxes[:, 2:3] > boxes[:, :1], boxes, [0, 0, *shape[1:3]])
 
 
 def _check(arguments: argparse.Namespace) -> None:

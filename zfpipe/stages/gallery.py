@@ -15,6 +15,7 @@ from zfpipe.data.names import printable
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError
 from zfpipe.files.digest import sha256_file
+from zfpipe.files.evolution import read_evolution
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.topk import TopK, read_topk
 from zfpipe.files.whole import whole_folder
@@ -22,6 +23,7 @@ from zfpipe.nets.models import Model, load_model
 from zfpipe.pictures.ranges import QUANTILE
 from zfpipe.progress import say
 from zfpipe.site import overview
+from zfpipe.site.epochs import write_epochs
 from zfpipe.site.images import write_images
 from zfpipe.site.layers import write_layer
 from zfpipe.site.pages import DATA, PAGE, PICTURES, write_data, write_page
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--report", metavar="JSON", help="the check's report of the data set")
     add("--report-page", metavar="HTML", help="the same as a page, to be carried along")
     add("--config", metavar="JSON", help="the settings that the page shall tell")
+    add("--evolution", metavar="H5", help="evolution file: some units through training")
     add("--beside", metavar="NAME", help="another run, whose same units are set beside these")
     add("--beside-topk", metavar="H5", help="its top-k file")
     add("--beside-reconstructions", nargs="+", metavar="H5", help="its reconstruction files")
@@ -70,6 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
         runs = [_write_run(folder, 0, arguments.run, arguments.topk, arguments.reconstructions, arguments)]
         images = write_images(folder / PICTURES, packed, runs[0]["layers"], topk.input_size, arguments.channels)
         write_data(folder, "images", images)
+        if arguments.evolution:
+            _write_evolution(folder, runs[0]["layers"], topk, arguments)
         runs[0] |= {"classes": _names(packed.classes), "images": topk.images, "metrics": _last(arguments.metrics)}
         if arguments.beside:
             runs.append(_write_beside(folder, topk, arguments))
@@ -104,6 +109,20 @@ def _write_run(folder: Path, number: int, name: str, topk: str, paths: list[str]
     return {"name": name, "layers": layers, "classes": _names(classes)}
 
 
+def _write_evolution(folder: Path, layers: list[dict[str, Any]], topk: TopK, arguments: argparse.Namespace) -> None:
+    """Write the units that were followed through training, and say in each layer's facts which they are."""
+    found = read_evolution(arguments.evolution)
+    if found.model_sha256 != topk.model_sha256:
+        raise UserError(f"{arguments.evolution} was made from other weights than {arguments.model}; run evolve again.")
+    for layer in layers:
+        if layer["name"] in found.layers:
+            facts = write_epochs(
+                folder / PICTURES, layer["stem"], found, layer["name"], arguments.channels, arguments.quantile
+            )
+            write_data(folder, f"epochs-{layer['stem']}", facts)
+            layer["followed"] = [unit for unit in facts["unit"] if unit in layer["unit"]]
+
+
 def _write_beside(folder: Path, topk: TopK, arguments: argparse.Namespace) -> dict[str, Any]:
     other = read_topk(arguments.beside_topk)
     facts = _write_run(folder, 1, arguments.beside, arguments.beside_topk, arguments.beside_reconstructions, arguments)
@@ -114,7 +133,10 @@ def _write_beside(folder: Path, topk: TopK, arguments: argparse.Namespace) -> di
 def _summary(run: dict[str, Any]) -> dict[str, Any]:
     """What every view knows of a run, without the units' entries."""
     short = ("name", "stem", "channels", "dead")
-    layers = [{key: layer[key] for key in short} | {"units": len(layer["unit"])} for layer in run["layers"]]
+    layers = [
+        {key: layer[key] for key in short} | {"units": len(layer["unit"]), "followed": layer.get("followed", [])}
+        for layer in run["layers"]
+    ]
     return {"same_images": True} | run | {"layers": layers}
 
 

@@ -9,7 +9,18 @@ from zfpipe.data.names import printable
 
 TEMPLATES = ("index.html.j2", "overview.html.j2", "help.html.j2")
 STYLES = ("base.css", "overview.css", "views.css")
-SCRIPTS = ("core.js", "pictures.js", "order.js", "layer.js", "about.js", "unit.js", "image.js", "compare.js", "main.js")
+SCRIPTS = (
+    "core.js",
+    "pictures.js",
+    "order.js",
+    "layer.js",
+    "about.js",
+    "epochs.js",
+    "unit.js",
+    "image.js",
+    "compare.js",
+    "main.js",
+)
 
 
 def page(**facts: Any) -> str:

@@ -42,7 +42,11 @@ zfpipe.views.layer = (() => {
       `a step is ${by(layer.jump)} px`,
     ];
     if (summary.units < layer.channels) words.splice(1, 0, `${summary.units} of them reconstructed`);
-    return el("p", { class: "quiet facts" }, words.join(" · "));
+    const followed = summary.followed.flatMap((unit, place) => [
+      place ? ", " : " · through the epochs: ",
+      el("a", { href: address(["layer", summary.name, "unit", unit]) }, String(unit)),
+    ]);
+    return el("p", { class: "quiet facts" }, words.join(" · "), followed);
   }
 
   function bar(layer, run, asked, show, positions, go) {

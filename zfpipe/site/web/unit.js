@@ -27,6 +27,7 @@ zfpipe.views.unit = (() => {
         : el("p", { class: "note" }, "This unit is dead: none of the images excites it."),
       pairs,
       zfpipe.about(layer, position, run),
+      await zfpipe.epochs(summary, Number(number), run),
       await beside(name, Number(number)),
       alike(layer, position, run, asked),
     );

@@ -52,6 +52,8 @@ def test_training_and_test_images_are_exact_and_apart(pool, how):
     assert all(
         np.array_equal(a.train, b.train) and np.array_equal(a.test, b.test) for a, b in zip(drawn, again, strict=True)
     )
+    fewer = draw(pool, [2], 3, 4, 0, how)
+    assert all(np.array_equal(a.training(2), b.training(2)) for a, b in zip(drawn, fewer, strict=True))
     assert not np.array_equal(draw(pool, [6], 3, 1, 1, how)[0].train, drawn[0].train)
 
 

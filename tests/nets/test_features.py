@@ -81,6 +81,16 @@ def test_a_map_that_two_steps_read_is_taken_as_it_is():
     assert tops["layer4.1.relu_1"] == "avgpool"
 
 
+def test_a_map_that_is_pooled_and_also_read_as_it_is_is_taken_as_it_is():
+    class Forked(Identity):
+        def forward(self, x):
+            x = self.relu(self.conv(x))
+            return functional.max_pool2d(x, 2).sum((2, 3)) + x.sum((2, 3))
+
+    traced = trace(Forked().eval(), (8, 6))
+    assert top_of(traced, layers(traced)["relu"]).name == "relu"
+
+
 @pytest.mark.parametrize(
     ("shape", "most", "cells"),
     [

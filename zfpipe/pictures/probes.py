@@ -1,5 +1,6 @@
 """Accuracy of linear classifiers by layer, and by images a class (paper, table 7 and figure 9)."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,24 +8,26 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from zfpipe.pictures.pages import STYLE
 from zfpipe.pictures.saving import save_figure
 
 COLOURS = {"svm": "#0072b2", "softmax": "#d55e00"}
 NAMES = {"svm": "linear SVM", "softmax": "softmax"}
-CONTROL = "#888888"
+SCRATCH, LONG = "#222222", 6
 
 
 def draw_probe(path: str | Path, summary: pd.DataFrame, guess: float, title: str, dpi: int = 150) -> None:
-    """Draw accuracies into a PNG; the same numbers give the same bytes.
+    """Draw accuracies into a PNG: by layer at the largest n, then by n for each classifier. Bars are deviations.
 
     `summary` has columns network, layer, classifier, images_per_class, mean, deviation and paper, fractions or NaN;
-    `guess` is what guessing gives.
+    `guess` is what guessing gives. The same numbers give the same bytes.
     """
-    classifiers = [name for name in COLOURS if name in set(summary.classifier[summary.network == "trained"])]
+    trained = summary[summary.network == "trained"]
+    classifiers = [name for name in COLOURS if name in set(trained.classifier)]
     with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
-        figure = Figure(figsize=(2.9 * (1 + len(classifiers)), 2.9), layout="constrained")
+        figure = Figure(figsize=(0.9 + 2.6 * (1 + len(classifiers)), 2.8), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         panels = figure.subplots(1, 1 + len(classifiers), sharey=True)
         _by_layer(panels[0], summary, classifiers)
@@ -33,103 +36,71 @@ def draw_probe(path: str | Path, summary: pd.DataFrame, guess: float, title: str
         for axes in panels:
             axes.axhline(guess, color="#aaaaaa", linewidth=0.8, linestyle=":", zorder=0)
             axes.set_ylim(0, 1.02)
+        panels[0].set_ylabel("accuracy, mean over classes")
         panels[0].annotate(
-            "guessing",
-            (1, guess),
-            (0, 2),
-            xycoords=("axes fraction", "data"),
+            *("guessing", (0.99, guess), (0, 2), ("axes fraction", "data"), "offset points"),
             ha="right",
             fontsize=6,
             color="#777777",
-            textcoords="offset points",
         )
-        panels[0].set_ylabel("accuracy, mean over classes")
+        figure.legend(handles=_handles(summary), loc="outside right upper", fontsize=6)
         save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 
-def _by_layer(axes: Axes, summary: pd.DataFrame, classifiers: list[str]) -> None:
+def _by_layer(axes: Axes, summary: pd.DataFrame, classifiers: Sequence[str]) -> None:
     count = summary.images_per_class.max()
     part = summary[summary.images_per_class == count]
     names = list(dict.fromkeys(part.layer[part.network == "trained"]))
     for name in classifiers:
-        for network, colour, style in (("trained", COLOURS[name], "-"), ("random", COLOURS[name], "--")):
+        for network, more in (("trained", {}), ("random", {"linestyle": "--", "alpha": 0.6})):
             line = part[(part.classifier == name) & (part.network == network)]
+            label = NAMES[name] + (", random weights" if network == "random" else "")
             if len(line):
-                label = NAMES[name] if network == "trained" else f"{NAMES[name]}, random weights"
                 places = [names.index(layer) for layer in line.layer]
-                axes.errorbar(
-                    places,
-                    line["mean"],
-                    line.deviation.fillna(0),
-                    color=colour,
-                    linestyle=style,
-                    marker="o",
-                    markersize=3,
-                    capsize=2,
-                    elinewidth=0.8,
-                    label=label,
-                    alpha=1 if style == "-" else 0.6,
-                )
-                _papers(axes, places, line.paper, colour)
-    axes.set_xticks(
-        range(len(names)),
-        names,
-        rotation=30 if max(map(len, names)) > 5 else 0,
-        ha="right" if max(map(len, names)) > 5 else "center",
-    )
-    axes.set(title=f"{count} images a class")
-    axes.legend(fontsize=6)
+                _curve(axes, places, line, COLOURS[name], label=label, **more)
+    turn = {"rotation": 30, "ha": "right"} if max(map(len, names)) > LONG else {}
+    axes.set_xticks(range(len(names)), names, **turn)
+    axes.set(title=f"by layer, {count} images a class")
+    axes.legend(fontsize=6, loc="lower left", bbox_to_anchor=(0, 0.14))
 
 
 def _by_count(axes: Axes, summary: pd.DataFrame, classifier: str) -> None:
     part = summary[(summary.classifier == classifier) & (summary.network == "trained")]
-    names = list(dict.fromkeys(part.layer))
-    shades = matplotlib.colormaps["viridis_r"]
-    for place, layer in enumerate(names):
-        line = part[part.layer == layer].sort_values("images_per_class")
-        colour = shades(0.15 + 0.8 * place / max(1, len(names) - 1))
-        axes.errorbar(
-            line.images_per_class,
-            line["mean"],
-            line.deviation.fillna(0),
-            color=colour,
-            marker="o",
-            markersize=3,
-            capsize=2,
-            elinewidth=0.8,
-            label=layer,
-        )
-        _papers(axes, line.images_per_class, line.paper, colour)
-    line = summary[summary.network == "scratch"].sort_values("images_per_class")
-    if len(line):
-        axes.errorbar(
-            line.images_per_class,
-            line["mean"],
-            line.deviation.fillna(0),
-            color="#222222",
-            marker="s",
-            markersize=3,
-            capsize=2,
-            elinewidth=0.8,
-            label="from scratch",
-        )
-        _papers(axes, line.images_per_class, line.paper, "#222222")
-    axes.set(
-        title=NAMES[classifier], xlabel="images a class", xticks=sorted(set(part.images_per_class)), xlim=(0, None)
-    )
-    axes.legend(fontsize=6)
+    for layer, colour in _shades(summary).items():
+        line = part[part.layer == layer]
+        _curve(axes, line.images_per_class, line, colour)
+    line = summary[summary.network == "scratch"]
+    _curve(axes, line.images_per_class, line, SCRATCH, linestyle="-.")
+    counts = sorted(set(part.images_per_class))
+    axes.set(title=NAMES[classifier], xlabel="images a class", xticks=counts, xlim=(0, counts[-1] * 1.08))
 
 
-def _papers(axes: Axes, places, values: pd.Series, colour) -> None:
-    """Mark the paper's numbers, where it has any, with stars."""
-    points = [(place, value) for place, value in zip(places, values, strict=True) if not pd.isna(value)]
+def _curve(axes: Axes, places: Sequence[float], line: pd.DataFrame, colour, **more) -> None:
+    """Draw means with their deviations; stars are the paper's numbers, where it has any."""
+    style = {"marker": "o", "markersize": 2.5, "capsize": 2, "elinewidth": 0.8} | more
+    axes.errorbar(places, line["mean"], line.deviation.fillna(0), color=colour, **style)
+    points = [(place, value) for place, value in zip(places, line.paper, strict=True) if not pd.isna(value)]
     if points:
         axes.plot(
-            *zip(*points, strict=True),
-            "*",
-            color=colour,
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            label="_paper",
+            *zip(*points, strict=True), "*", color=colour, markersize=7, markeredgecolor="white", markeredgewidth=0.4
         )
+
+
+def _shades(summary: pd.DataFrame) -> dict[str, tuple]:
+    """Return a colour for each layer, darker with depth."""
+    names = list(dict.fromkeys(summary.layer[summary.network == "trained"]))
+    scale = matplotlib.colormaps["viridis_r"]
+    return {name: scale(0.15 + 0.8 * place / max(1, len(names) - 1)) for place, name in enumerate(names)}
+
+
+def _handles(summary: pd.DataFrame) -> list[Line2D]:
+    """Return what the legend of the curves by n shows: layers, training from scratch, the paper."""
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=2.5, label=name)
+        for name, colour in _shades(summary).items()
+    ]
+    if (summary.network == "scratch").any():
+        handles.append(Line2D([], [], color=SCRATCH, linestyle="-.", marker="o", markersize=2.5, label="from scratch"))
+    if summary.paper.notna().any():
+        handles.append(Line2D([], [], color="#777777", linestyle="", marker="*", label="the paper"))
+    return handles

@@ -152,11 +152,28 @@ def test_weights_that_have_diverged_are_refused(made, capsys, tmp_path):
     assert "not finite" in complain(capsys, *command, "--layers", "conv1")
 
 
+def test_coarse_passes_find_nearly_the_same_and_say_so(made, capsys):
+    fine, coarse = (read_topk(mine(made, f"{name}.h5", "--precision", name)) for name in ("float32", "bf16"))
+    assert (fine.precision, coarse.precision) == ("float32", "bf16")
+    for name, layer in fine.layers.items():
+        other = coarse.layers[name]
+        assert not np.array_equal(layer.activation, other.activation), name
+        np.testing.assert_allclose(layer.activation, other.activation, rtol=0.05, atol=0.05 * layer.activation.max())
+        assert (layer.dead == other.dead).all()
+    given = ["--model", made / "model.pt", "--images", made / "val.h5"]
+    for layer in LAYERS:
+        words = [*given, "--topk", made / "bf16.h5", "--layer", layer, "--out", made / f"bf16-{layer}.h5"]
+        assert main(["reconstruct", *map(str, words)]) == 0
+    words = [*given, "--layers", "conv1", "--out", made / "tf32.h5", "--device", "cpu"]
+    assert "tf32, which CUDA devices have" in complain(capsys, "mine", *words, "--precision", "tf32")
+
+
 def test_merge_refuses_shards_that_do_not_belong_together(made, capsys, tmp_path):
     a, b = (mine(made, f"part-{i}.h5", "--shard", i, "--of", 2) for i in (1, 2))
     other = mine(made, "other-k.h5", "--shard", 2, "--of", 2, "--k", 3)
     again, out = tmp_path / "again.h5", tmp_path / "topk.h5"
     again.write_bytes(a.read_bytes())
+    coarse = mine(made, "coarse.h5", "--shard", 2, "--of", 2, "--precision", "bf16")
     old = tmp_path / "part-old.h5"
     shard = read_topk(b)
     for layer in shard.layers.values():
@@ -167,6 +184,7 @@ def test_merge_refuses_shards_that_do_not_belong_together(made, capsys, tmp_path
         ([b], "Images 0 to 4 are missing"),
         ([a, again, b], "Images 0 to 4 are there twice"),
         ([a, other], "k is 9 in one and 3 in the other"),
+        ([a, coarse], "precision is float32 in one and bf16 in the other"),
         ([a, old], "part-old.h5 holds no histograms"),
     ]:
         assert sentence in complain(capsys, "merge", "--out", out, "--shards", *shards)

@@ -16,7 +16,9 @@ rule mine:
         **needs("mine"),
     params:
         layers=lambda wildcards: run_of(wildcards)["layers"],
-        settings=lambda wildcards: flags(run_of(wildcards)["mine"], "k", "batch_size"),
+        settings=lambda wildcards: flags(
+            run_of(wildcards)["mine"], "k", "batch_size", "precision"
+        ),
         device=EXPERIMENT["device"],
         code=code("mine"),
     shell:

@@ -12,6 +12,7 @@ from zfpipe.files.histogram import BINS, bins_of
 from zfpipe.files.validate import array, attribute, naming_damage, opened, pair
 
 MISSING = -1
+FINE, *COARSE = PRECISIONS = ("float32", "tf32", "bf16")
 COLUMNS = {"activation": np.float32, "image_index": np.int64, "row": np.int32, "col": np.int32}
 DIGESTS = ("model_sha256", "manifest_sha256")
 GEOMETRY = ("receptive_field", "jump", "start", "map_size")
@@ -78,7 +79,7 @@ class TopK:
     """All layers of a top-k file, in network order, and what they were made from.
 
     `images` counts the whole split; [first, last) is the range of image_index that was looked at.
-    `input_size` is (height, width) in pixels.
+    `input_size` is (height, width) in pixels; `precision` that of the passes: float32, tf32 or bf16.
     """
 
     k: int
@@ -89,6 +90,7 @@ class TopK:
     last: int
     input_size: tuple[int, int]
     layers: dict[str, LayerTopK] = field(default_factory=dict)
+    precision: str = FINE
 
 
 def write_topk(path: str | Path, topk: TopK) -> None:
@@ -98,6 +100,8 @@ def write_topk(path: str | Path, topk: TopK) -> None:
         check_layer_name(layer.name)
         _must(wrong_layer(layer, topk), layer.name)
     facts = {name: value for name, value in vars(topk).items() if name != "layers"}
+    if topk.precision == FINE:
+        del facts["precision"]  # said where it is another, so that files of before there was a choice stay as they are
     with hdf5.writing(path, "topk", layers=list(topk.layers), **facts) as file:
         groups = file.create_group("layers")
         for name, layer in topk.layers.items():
@@ -114,6 +118,7 @@ def read_topk(path: str | Path) -> TopK:
         facts = {name: attribute(file, name) for name in ("k", "images", "first", "last")}
         digests = {name: str(attribute(file, name)) for name in DIGESTS}
         topk = TopK(**{k: int(v) for k, v in facts.items()}, **digests, input_size=pair(file, "input_size"))
+        topk.precision = str(hdf5.text(file.attrs.get("precision", FINE)))
         _refuse(path, "/", _wrong_range(topk))
         attribute(file, "layers")
         for name in hdf5.names(file, "layers"):
@@ -183,6 +188,8 @@ def _each_once(layer: LayerTopK) -> np.ndarray:
 
 
 def _wrong_range(topk: TopK) -> str | None:
+    if topk.precision not in PRECISIONS:
+        return f"precision is {topk.precision!r}, not one of {', '.join(PRECISIONS)}"
     if topk.k < 1:
         return f"k is {topk.k}, not at least 1"
     if not 0 <= topk.first <= topk.last <= topk.images:

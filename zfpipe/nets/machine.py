@@ -1,4 +1,4 @@
-"""Where a training computes, with whom, and how finely."""
+"""Where a stage computes, with whom, and how finely."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,12 +9,10 @@ import torch
 from zfpipe.errors import UserError
 from zfpipe.nets.team import Team
 
-PRECISIONS = ("float32", "tf32", "bf16")
-
 
 @dataclass(frozen=True)
 class Machine:
-    """Who computes a training, and how finely: the settings that are no part of the recipe."""
+    """Who computes, and how finely: settings that are no part of a training's recipe or of what is mined."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     team: Team = field(default_factory=Team)
@@ -23,7 +21,7 @@ class Machine:
     def __post_init__(self):
         if self.precision == "tf32" and self.device.type != "cuda":
             raise UserError(
-                f"train.precision is tf32, which CUDA devices have; this training runs on {self.device.type}."
+                f"precision is tf32, which CUDA devices have; this runs on {self.device.type}: take float32 or bf16."
             )
 
     @contextlib.contextmanager

@@ -34,6 +34,8 @@ class Contrast(nn.Module):
         self.size, self.alpha, self.beta, self.k = norm.size, norm.alpha, norm.beta, norm.k
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dtype is torch.bfloat16:  # a power of a sum of squares needs more digits
+            return self(x.float()).bfloat16()
         if x.is_contiguous(memory_format=torch.channels_last):
             return self._last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return self._last(x.movedim(1, -1)).movedim(-1, 1).contiguous()

@@ -45,7 +45,7 @@ class Strongest:
 
         Where a maximum stands is looked up for those alone that enter the k best.
         """
-        strongest = peaks.T.cpu().numpy()  # (C, B)
+        strongest = peaks.T.float().cpu().numpy()  # (C, B)
         count(self.histogram, strongest)
         images = np.broadcast_to(image_index, strongest.shape)
         number = np.broadcast_to(np.arange(len(image_index), dtype=np.int32), strongest.shape)

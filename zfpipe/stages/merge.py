@@ -8,7 +8,7 @@ from zfpipe.nets.strongest import Strongest
 from zfpipe.progress import say
 
 # What every shard of one mining shares.
-COMMON = ("k", "model_sha256", "manifest_sha256", "images", "input_size")
+COMMON = ("k", "model_sha256", "manifest_sha256", "images", "input_size", "precision")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from zfpipe.files.topk import LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import require_fit
 from zfpipe.nets.layers import Layer, choose, layers
+from zfpipe.nets.machine import PRECISIONS, Machine
 from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last, quick
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, default=9, help="activations kept for each unit")
     parser.add_argument("--shard", type=int, default=1, help="which part of the images, from 1")
     parser.add_argument("--of", type=int, default=1, help="number of parts")
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="of the passes: tf32 (CUDA) and bf16 are coarser; what that does to the ranking: docs/performance.md",
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="images in one forward pass")
     add_device_arguments(parser)
 
@@ -44,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.batch_size < 1:
         raise UserError(f"mine.batch_size is {arguments.batch_size}; it must be at least 1.")
     device = prepare_device(arguments.device, arguments.threads)
+    machine = Machine(device, precision=arguments.precision)
     model = load_model(arguments.model).to(device)
     with open_packed(arguments.images) as packed:
         first, last = shard_range(len(packed), arguments.shard, arguments.of)
@@ -54,17 +62,22 @@ def run(arguments: argparse.Namespace) -> None:
         every = [name for name, layer in available.items() if not layer.obstacle]
         chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
         images = range(first, last)
-        found = Fitting("mine", arguments.batch_size).whole(
-            lambda size: look(model, traced, packed, chosen, arguments.k, images, size)
-        )
+        model_sha256 = model.sha256()
+        if arguments.precision == "bf16":
+            model.network.to(torch.bfloat16)
+        with machine.computing():
+            found = Fitting("mine", arguments.batch_size).whole(
+                lambda size: look(model, traced, packed, chosen, arguments.k, images, size)
+            )
         topk = TopK(
             k=arguments.k,
-            model_sha256=model.sha256(),
+            model_sha256=model_sha256,
             manifest_sha256=packed.manifest_sha256,
             images=len(packed),
             first=first,
             last=last,
             input_size=side,
+            precision=arguments.precision,
             layers={layer.name: _as_layer(layer, found[layer.step]) for layer in chosen},
         )
     write_topk(arguments.out, topk)

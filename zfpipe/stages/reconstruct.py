@@ -15,7 +15,7 @@ from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError, nearest, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import ReconstructionWriter, select_units, writing_reconstruction
-from zfpipe.files.topk import MISSING, LayerTopK, TopK, read_topk
+from zfpipe.files.topk import FINE, MISSING, LayerTopK, TopK, read_topk
 from zfpipe.nets.deconvnet import COLLIDE
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import choose, layers
@@ -29,7 +29,8 @@ from zfpipe.progress import progress
 
 # A window's activations differ from the full frame's by rounding alone, some 1e-6 of what is summed up; other weights
 # make them differ by far more. The second part is of the layer's strongest: a weak activation is a small difference.
-TOLERANCE, TOLERANCE_OF_STRONGEST = 1e-3, 1e-5
+# bf16 keeps 8 binary digits of every number on the way, tf32 11 of every factor.
+TOLERANCE = {"float32": (1e-3, 1e-5), "tf32": (1e-2, 1e-2), "bf16": (0.1, 0.1)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,13 +78,21 @@ def run(arguments: argparse.Namespace) -> None:
             collide=arguments.collide,
         )
         with writing as writer:
-            project_all(entries, units, packed, projector, writer, arguments.topk)
+            project_all(entries, units, packed, projector, writer, arguments.topk, topk.precision)
 
 
 def project_all(
-    entries: LayerTopK, units: np.ndarray, packed: Packed, projector, writer: ReconstructionWriter, path: str | Path
+    entries: LayerTopK,
+    units: np.ndarray,
+    packed: Packed,
+    projector,
+    writer: ReconstructionWriter,
+    path: str | Path,
+    precision: str = FINE,
 ) -> None:
     """Project every entry of the top-k's rows `units`, and write it. `path` is the top-k file's, for messages.
+
+    All is computed in float32; `precision` is that of the mining.
 
     Raises UserError if an activation computed again is not the one that was mined.
     """
@@ -91,27 +100,35 @@ def project_all(
     what = f"reconstruct {entries.name}"
     fitting = Fitting(what, projector.batch_size)
     for batch in progress(_batches(places, projector.batch_size), what, "patches", len(places), projector.batch_size):
-        fitting.each(lambda part: _project(part, entries, units, packed, projector, writer, path), batch)
+        fitting.each(lambda part: _project(part, entries, units, packed, projector, writer, path, precision), batch)
 
 
 def _project(
-    batch: np.ndarray, entries: LayerTopK, units, packed: Packed, projector: Projector, writer, path: str
+    batch: np.ndarray, entries: LayerTopK, units, packed: Packed, projector: Projector, writer, path, precision: str
 ) -> None:
     """Project the entries at `batch` (B, 2), rows of (unit position, rank), and write them."""
     at = tuple(batch.T)
     image_index, which = np.unique(entries.image_index[at], return_inverse=True)
     images = centre_crop(packed.read_rows(image_index), projector.model.input_size)
     cut = projector(images, which, units[batch[:, 0]], entries.row[at], entries.col[at])
-    _recheck(entries, cut.activation, units, batch, path)
+    _recheck(entries, cut.activation, units, batch, path, TOLERANCE[precision])
     for number, (position, rank) in enumerate(batch):
         projection = projector.model.as_seen(cut.projection[number])
         writer.put(int(position), int(rank), projection, cut.patch[number], cut.box[number])
 
 
-def _recheck(entries: LayerTopK, found: np.ndarray, units: np.ndarray, batch: np.ndarray, path: str) -> None:
+def _recheck(
+    entries: LayerTopK,
+    found: np.ndarray,
+    units: np.ndarray,
+    batch: np.ndarray,
+    path: str,
+    tolerance: tuple[float, float],
+) -> None:
     """Raise UserError if an activation computed again is not the one that was mined."""
     mined = entries.activation[tuple(batch.T)]
-    allowed = TOLERANCE * mined + TOLERANCE_OF_STRONGEST * entries.activation.max()
+    part, of_strongest = tolerance
+    allowed = part * mined + of_strongest * entries.activation.max()
     for number in np.flatnonzero(np.abs(found - mined) > allowed)[:1]:
         position, rank = batch[number]
         raise UserError(

@@ -16,6 +16,7 @@ from zfpipe.files.sums import table_with_sums
 from zfpipe.files.topk import read_topk
 
 sys.path.append(str(Path(__file__).parent / "stages"))
+from gallery_site import EPOCHS, FOLLOWED, evolution_file
 from small import PACKED, SIZE, model_file, packed_file, pictures
 
 DEAD = (1, 4)
@@ -156,3 +157,27 @@ def test_a_folder_without_runs_a_stale_file_and_lost_images_are_said(folder, tmp
     topk.write_bytes(topk.read_bytes() + b"\0")
     with pytest.raises(UserError, match="is stale"):
         run["conv2"][0].show()
+
+
+def test_units_through_training_are_a_table_and_arrays(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    run = zfpipe.open(tmp_path / "copy")["tiny"]
+    with pytest.raises(UserError, match=r"There is no file .*evolve\.h5"):
+        run.evolve()
+    (run.folder / "evolve").mkdir()
+    evolution_file(run.folder, run.folder / "evolve/evolve.h5")
+    table, layer = run.evolve(), run.evolution.layers["conv2"]
+    assert table.columns[:5].tolist() == ["layer", "unit", "epoch", "activation", "image_index"]
+    first = table[table.unit == FOLLOWED[0]]
+    assert first.epoch.tolist() == list(EPOCHS)
+    assert first.changed.tolist() == [False, True, False, True]
+    assert first["class"].tolist() == [run.evolution.classes[label] for label in layer.label[0]]
+    second = table[table.unit == FOLLOWED[1]]
+    assert second.epoch.tolist() == list(EPOCHS[1:])
+    assert np.array_equal(second.image_index, layer.entries.image_index[1, 1:])
+    assert FOLLOWED[2] not in set(table.unit)
+    model_file(run.folder / "other.pt", seed=1)
+    words = ["mine", "--model", run.folder / "other.pt", "--images", next(tmp_path.glob("copy/data/*/pack/*/val.h5"))]
+    assert main([str(word) for word in [*words, "--layers", "conv2", "--out", run.folder / "mine/topk.h5"]]) == 0
+    with pytest.raises(UserError, match="other weights"):
+        zfpipe.open(tmp_path / "copy")["tiny"].evolve()

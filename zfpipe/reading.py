@@ -1,7 +1,7 @@
 """Results for notebooks: runs, layers, units, their strongest activations as a table, their pictures as arrays.
 
     results = zfpipe.open("results")      # its runs, by name
-    run = results["zfnet"]                # its layers, by name; run.metrics, run.image(index)
+    run = results["zfnet"]                # its layers, by name; run.metrics, run.image(index), run.evolve()
     layer = run["conv3"]                  # its units, by number; layer.top()
     unit = layer[17]                      # unit.projection(0), unit.patch(0), unit.show()
 
@@ -23,6 +23,7 @@ from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.sizes import pair
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.digest import sha256_file
+from zfpipe.files.evolution import Evolution, read_evolution
 from zfpipe.files.histogram import EDGES
 from zfpipe.files.reconstruction import Reconstruction, open_reconstruction
 from zfpipe.files.sums import SUMS, read_table
@@ -90,6 +91,29 @@ class Run(Mapping[str, "Layer"]):
             raise UserError(f"There is no file {path}; the stage train makes it.")
         read_table(path)  # or it is refused
         return pd.read_csv(path, usecols=lambda name: name not in SUMS)
+
+    @cached_property
+    def evolution(self) -> Evolution:
+        """Some units through training, with their pixels. Raises UserError if the file is missing, damaged or stale."""
+        found = read_evolution(self.folder / "evolve/evolve.h5")
+        if found.model_sha256 != self.topk.model_sha256:
+            raise UserError(f"{self.folder}/evolve/evolve.h5 is of other weights than {TOPK} there; run snakemake.")
+        return found
+
+    def evolve(self) -> pd.DataFrame:
+        """Return these units through training, a row for each epoch at which an image excites the unit.
+
+        Columns: layer, unit, epoch, activation, image_index (of the training split), class (None where there is none),
+        changed (whether it is another image than at the epoch before), row and col in the map.
+        """
+        tables, classes = [], np.array([*self.evolution.classes, None], object)
+        for name, layer in self.evolution.layers.items():
+            at = np.nonzero(layer.entries.present)
+            table = {"layer": name, "unit": layer.unit[at[0]], "epoch": np.array(self.evolution.epochs)[at[1]]}
+            table |= {key: getattr(layer.entries, key)[at] for key in ("activation", "image_index")}
+            table |= {"class": classes[layer.label[at]], "changed": layer.changed[at]}
+            tables.append(pd.DataFrame(table | {key: getattr(layer.entries, key)[at] for key in ("row", "col")}))
+        return pd.concat(tables, ignore_index=True)
 
     @cached_property
     def paths(self) -> list[str] | None:

@@ -54,7 +54,7 @@ RANKS = ((1, 0, 0, 2), (-1, 0, 2, 2), (-1, -1, -1, -1))  # of conv2's entries, o
 
 def evolution_file(folder, path):
     """Write an evolution file of conv2 whose epochs are some of the entries that were mined; the last unit is dead."""
-    topk = read_topk(folder / "topk.h5")
+    topk = read_topk(next(folder.rglob("topk.h5")))
     mined = select_units(topk.layers["conv2"], np.array(FOLLOWED))
     ranks, place = np.array(RANKS), np.arange(len(FOLLOWED))[:, None]
     columns = {
@@ -63,7 +63,7 @@ def evolution_file(folder, path):
     }
     columns = {name: values.astype(COLUMNS[name]) for name, values in columns.items()}
     entries = LayerTopK("conv2", **columns, **{name: getattr(mined, name) for name in GEOMETRY})
-    with open_reconstruction(folder / "conv2.h5") as found:
+    with open_reconstruction(next(folder.rglob("conv2.h5"))) as found:
         pixels = [
             np.stack([kind(unit)[ranks[row]] for row, unit in enumerate(FOLLOWED)])
             for kind in (found.projection, found.patch)

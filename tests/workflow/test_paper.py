@@ -97,15 +97,16 @@ def test_two_runs_are_evaluated_together(place):
 
 def test_units_are_followed_through_training_and_a_figure_alone_is_drawn_again(place):
     place.set(evolve={"enabled": True, "units": 2, "layers": ["conv2", "conv3"], "dpi": 60})
-    assert place.would_run() == {"evolve": 1, "filmstrip": 2}
+    assert place.would_run() == {"evolve": 1, "filmstrip": 2, "gallery": 1}
     place.make()
     found = read_evolution(place / "results/tiny/evolve/evolve.h5")
     assert (found.epochs, list(found.layers)) == ([1, 2], ["conv2", "conv3"])
     assert (place / "results/tiny/filmstrip/conv3.pdf").stat().st_size > 1000
     place.set(evolve={"dpi": 90})
     assert place.would_run() == {"filmstrip": 2}
+    assert (place / "results/tiny/gallery/data/epochs-0-1.js").exists()
     place.set(evolve={"dpi": 60, "units": 3})
-    assert place.would_run() == {"evolve": 1, "filmstrip": 2}
+    assert place.would_run() == {"evolve": 1, "filmstrip": 2, "gallery": 1}
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from zfpipe.data.batches import ahead
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError
-from zfpipe.files.topk import LayerTopK, TopK, write_topk
+from zfpipe.files.topk import PRECISIONS, LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import require_fit
 from zfpipe.nets.layers import Layer, choose, layers
-from zfpipe.nets.machine import PRECISIONS, Machine
+from zfpipe.nets.machine import Machine
 from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last, quick

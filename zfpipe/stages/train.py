@@ -24,11 +24,12 @@ from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
 from zfpipe.files.digest import sha256_value
 from zfpipe.files.sums import table_with_sums
+from zfpipe.files.topk import PRECISIONS
 from zfpipe.files.whole import write_text
 from zfpipe.nets.borrowed import Preprocess, is_entry
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.launch import together
-from zfpipe.nets.machine import PRECISIONS, Machine
+from zfpipe.nets.machine import Machine
 from zfpipe.nets.models import Model, save_model
 from zfpipe.nets.normalisation import mean_and_std, preprocess_of
 from zfpipe.nets.options import add_file_arguments, add_recipe_arguments, recipe_of

@@ -18,6 +18,7 @@ STAGES = {
     "evaluate": "top-1 and top-5 on the validation set, from one and ten views, of one network or several averaged",
     "compare": "set all runs side by side: one table, one page with their figures",
     "ablate": "errors and parameters of several runs in one table: what layers and their sizes are worth",
+    "filters": "set the filters of several runs side by side; count dead, dominated and aliased ones",
     "mine": "find the strongest activations of every unit over one shard of the images",
     "merge": "join the shards into one top-k file",
     "reconstruct": "project every top activation of a layer back to pixels with the deconvnet",

@@ -226,19 +226,27 @@ def _attribute(root: nn.Module, path: str) -> Any:
     return root
 
 
-def first_filters(traced: Traced, name: str) -> np.ndarray | None:
-    """Return the filters (C, h, w, D) below a layer's rectification if they look at the image itself; else None.
-
-    D is the image's channels, all of which each filter looks at. Batch normalisation may stand between the two.
-    """
+def convolution_below(traced: Traced, name: str) -> Step | None:
+    """Return the convolution whose maps a layer rectifies, or None. Batch normalisation may stand between the two."""
     node = traced.find(name).node
     for _ in range(3):
         step = next((step for step in traced.steps if step.node is node), None)
         if step is None or len(node.all_input_nodes) != 1:
             return None
         if isinstance(step.module, nn.Conv2d):
-            weight = step.module.weight.detach()
-            looks_at_image = node.all_input_nodes[0] is traced.input_node and weight.shape[1] == traced.channels
-            return weight.permute(0, 2, 3, 1).cpu().numpy() if looks_at_image else None
+            return step
         node = node.all_input_nodes[0]
     return None
+
+
+def first_filters(traced: Traced, name: str) -> np.ndarray | None:
+    """Return the filters (C, h, w, D) below a layer's rectification if they look at the image itself; else None.
+
+    D is the image's channels, all of which each filter looks at. Batch normalisation may stand between the two.
+    """
+    step = convolution_below(traced, name)
+    if step is None:
+        return None
+    weight = step.module.weight.detach()
+    looks_at_image = step.node.all_input_nodes[0] is traced.input_node and weight.shape[1] == traced.channels
+    return weight.permute(0, 2, 3, 1).cpu().numpy() if looks_at_image else None

@@ -1,0 +1,93 @@
+"""First-layer filters of several runs, a row each, with projections of the second layer beside (paper, figure 6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zfpipe.pictures.crops import resize
+from zfpipe.pictures.mosaics import Grid, blank_page, columns_for, paint
+from zfpipe.pictures.pages import Page, Words, save_page, wrap
+from zfpipe.pictures.ranges import symmetric_scale, to_pixels
+
+# Inches on the page, and points of type.
+PANEL, BETWEEN, MARGIN, ROW_GAP = 4.9, 0.3, 0.22, 0.22
+LARGEST = {"filters": 0.42, "projections": 0.78}  # a cell
+LINE, TITLE_SIZE, TEXT_SIZE, NOTE_SIZE = 0.165, 9, 7, 6
+NOTES = (
+    "Zero is mid-grey. The filters of a run are drawn at one scale, their largest weight, so that strong ones stand out "
+    "against weak ones; each projection is drawn at its own. Hatched: past the border of the image."
+)
+
+
+@dataclass(frozen=True)
+class FilterRow:
+    """A run: its `name`, what is said of its `filters` (N, h, w, 3) float, and of its second layer's pictures.
+
+    `projections` are tiles (h, w, 3) uint8 of one size.
+    """
+
+    name: str
+    filters: np.ndarray
+    of_filters: str
+    projections: Sequence[np.ndarray]
+    of_projections: str
+
+
+def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150) -> None:
+    """Draw the rows into a PNG; the same rows give the same bytes."""
+    placed = [_Row(row, dpi) for row in rows]
+    notes = wrap(NOTES, 2 * PANEL + BETWEEN, NOTE_SIZE)
+    height = sum(row.height for row in placed) + round((MARGIN + 0.5 * MARGIN + LINE * len(notes)) * dpi)
+    width = round((2 * PANEL + BETWEEN + 2 * MARGIN) * dpi)
+    page = Page(blank_page(height, width), dpi)
+    top = round(MARGIN * dpi)
+    for row in placed:
+        row.paint(page, top)
+        top += row.height
+    for number, line in enumerate(notes):
+        page.words.append(Words(line, MARGIN * dpi, top + (number + 0.5) * LINE * dpi, NOTE_SIZE, colour="#666666"))
+    save_page(path, page, "png")
+
+
+class _Row:
+    """Where a run's two panels stand, from the row's top."""
+
+    def __init__(self, row: FilterRow, dpi: int):
+        self._row, self._dpi = row, dpi
+        scale = symmetric_scale(row.filters, quantile=1)
+        halves = ((row.of_filters, to_pixels(row.filters, scale), "filters"), (row.of_projections, row.projections, ""))
+        self._lines = [wrap(words, PANEL, TEXT_SIZE) for words, _, _ in halves]
+        self._text = round(LINE * (1.25 + max(map(len, self._lines))) * dpi)
+        self._pictures = [pictures for _, pictures, _ in halves]
+        self._grids = [
+            self._grid(pictures, LARGEST[kind or "projections"], side)
+            for side, (_, pictures, kind) in enumerate(halves)
+        ]
+        self.height = self._text + max(grid.size[0] for grid in self._grids if grid) + round(ROW_GAP * dpi)
+
+    def _grid(self, pictures: Sequence[np.ndarray], largest: float, side: int) -> Grid | None:
+        if len(pictures) == 0:
+            return None
+        down, across = pictures[0].shape[:2]
+        columns = columns_for(len(pictures), across / down, wanted=2.4, leftover=1.0)
+        room = min(largest, PANEL / (1.12 * columns)) * self._dpi
+        zoom = room / max(down, across)
+        zoom = int(zoom) if zoom >= 1 else zoom  # whole pixels of a filter where that is possible
+        cell = (max(1, round(zoom * down)), max(1, round(zoom * across)))
+        gap = max(1, round(0.1 * max(cell)))
+        left = round((MARGIN + side * (PANEL + BETWEEN)) * self._dpi)
+        return Grid(len(pictures), columns, cell, (gap, gap), 0, left)
+
+    def paint(self, page: Page, top: int) -> None:
+        for side, (grid, pictures, lines) in enumerate(zip(self._grids, self._pictures, self._lines, strict=True)):
+            left = round((MARGIN + side * (PANEL + BETWEEN)) * self._dpi)
+            step = LINE * self._dpi
+            if side == 0:
+                page.words.append(Words(self._row.name, left, top + step / 2, TITLE_SIZE, weight="bold"))
+            for number, line in enumerate(lines):
+                page.words.append(Words(line, left, top + (number + 1.5) * step, TEXT_SIZE))
+            if grid:
+                area = page.pixels[top + self._text :]
+                paint(area, grid, (resize(picture, grid.cell) for picture in pictures))

@@ -23,6 +23,8 @@ include: "workflow/rules/mine.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/filters.smk"
+include: "workflow/rules/correspond.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/gallery_common.smk"
@@ -36,6 +38,7 @@ localrules:
     photographs,
     merge,
     ablate,
+    filters,
     selectivity,
     compare,
     figure,
@@ -97,6 +100,12 @@ rule all:
             for run in RUNS
             if RUNS[run]["selectivity"]["enabled"]
         ],
+        [
+            f"results/{run}/correspond/correspond.png"
+            for run in RUNS
+            if RUNS[run]["correspond"]["images"]
+        ],
+        ["results/filters/filters.csv"] if EXPERIMENT["filters"]["enabled"] else [],
         ["results/ablate/ablate.csv"] if EXPERIMENT["ablate"]["enabled"] else [],
         ["results/compare/compare.html"] if EXPERIMENT["compare"]["enabled"] else [],
         [
@@ -114,5 +123,6 @@ rule paper:
         expand("results/{run}/evaluate/evaluate.csv", run=TRAINED),
         [film for run in TRAINED for film in filmstrips(run)],
         expand("results/{run}/selectivity/selectivity.png", run=RUNS),
+        "results/filters/filters.csv",
         "results/ablate/ablate.csv",
         "results/compare/compare.html",

@@ -29,6 +29,7 @@ STAGES = {
     "similarity": "compare projections with those of the same network untrained, as numbers",
     "probe": "linear classifiers on each layer's features of another data set, from a few images a class",
     "selectivity": "say which classes the strongest images of each unit come from, as a table",
+    "correspond": "mask the same part of several images and see how alike the network's features change",
     "occlude": "slide a grey square over an image and see what the network loses",
     "gallery": "write a web site in which every unit can be looked at; it opens from the file system",
     "view": "project the strongest feature maps of one image back to pixels",

@@ -20,7 +20,7 @@ from zfpipe.schema import checked, existing, one_of, over
 
 ENTRY = r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*"  # how torchvision names its weights
 SECTIONS = ("pack", "train", "audit", "mine", "reconstruct", "figure", "gallery", "view")
-SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "probe", "evolve", "selectivity")
+SECTIONS += ("evaluate", "invariance", "occlude", "similarity", "correspond", "probe", "evolve", "selectivity")
 
 
 def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -34,11 +34,13 @@ def load(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
     _check_layer_keys(top, config, runs)
     _check_beside(runs, top["runs"])
     _check_together(runs, top["runs"])
+    filters = top["filters"] | {"runs": _filtered(top, runs)}
     used = {name for run in runs.values() for name in (run["dataset"], run["probe"]["dataset"])}
     datasets = {name: checked_dataset(name, top, config["datasets"][name]) for name in top["datasets"] if name in used}
     return {
         "device": top["device"],
         "ablate": top["ablate"],
+        "filters": filters,
         "compare": top["compare"],
         "cluster": top["cluster"],
         "datasets": datasets,
@@ -88,6 +90,13 @@ def _check_together(runs: dict[str, Any], known: dict[str, Any]) -> None:
             _require_made(f"runs.{name}: similarity.to", run["similarity"]["to"], alike, runs)
 
 
+def _filtered(top: dict[str, Any], runs: dict[str, Any]) -> list[str]:
+    """Return the runs whose filters are set side by side; see that they are made."""
+    for name in top["filters"]["runs"] or ():
+        _require_made("filters.runs", name, list(top["runs"]), runs)
+    return top["filters"]["runs"] or list(runs)
+
+
 def _require_made(at: str, other: str, legal: list[str], runs: dict[str, Any]) -> None:
     """Raise UserError unless another run is one of the `legal` ones, and is made too."""
     one_of(at, other, legal)
@@ -115,6 +124,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
     _check_channels(at, run)
     run["layers"] = _layers(at, run)
+    run["second_layer"] = next((name for name in _known_layers(at, run)[1:2] if name in run["layers"]), None)
     check_images(at, run, lambda: _known_layers(at, run))
     check_probe(at, run, top["datasets"], lambda: _known_layers(at, run))
     if run["evolve"]["enabled"]:

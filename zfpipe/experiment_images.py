@@ -26,10 +26,24 @@ def check_images(at: str, run: dict[str, Any], known_layers: Callable[[], list[s
             one_of(f"{at}: {section}.labels", name, run[section]["images"])
     for name in run["invariance"]["layers"] or ():
         one_of(f"{at}: invariance.layers", name, known_layers())
-    for section in ("view", "occlude", "invariance"):
+    _check_correspond(f"{at}: correspond", run["correspond"], known_layers)
+    for section in ("view", "occlude", "invariance", "correspond"):
         images = run[section]["images"]
         for name, image in images.items():
             images[name] = _there(f"{at}: {section}.images.{name}", image, run["channels"])
+
+
+def _check_correspond(at: str, correspond: dict[str, Any], known_layers: Callable[[], list[str]]) -> None:
+    for name in correspond["layers"] or ():
+        one_of(f"{at}.layers", name, known_layers())
+    count = len(correspond["images"])
+    if count == 0:
+        return
+    if count < 2:
+        raise UserError(f"config: {at}.images names {count} image; it compares images, so name at least 2.")
+    if correspond["boxes"] is None:
+        raise UserError(f"config: {at} names images and no boxes; name a CSV, image,part,top,left,bottom,right.")
+    correspond["boxes"] = existing(f"{at}.boxes", correspond["boxes"], "file")
 
 
 def _there(at: str, image: str, channels: int) -> str:

@@ -47,6 +47,8 @@ RULES = (
     "compare",
     "probe",
     "evolve",
+    "filters",
+    "correspond",
     "filmstrip",
 )
 

@@ -80,7 +80,7 @@ def test_the_target_paper_makes_what_is_not_enabled(place):
     place.set(selectivity={"enabled": False, "dpi": 61})
     assert "selectivity" not in place.would_run()
     planned = place.would_run("paper")
-    assert {"evaluate", "evolve", "selectivity", "ablate", "compare"} <= set(planned)
+    assert {"evaluate", "evolve", "selectivity", "ablate", "compare", "filters"} <= set(planned)
 
 
 def test_two_runs_are_evaluated_together(place):
@@ -122,3 +122,20 @@ def test_epochs_and_layers_that_are_not_there_are_one_sentence(place, section, s
     said = place.make(status=1)
     assert sentence in said
     assert "Traceback" not in said
+
+
+def test_filters_and_parts_have_their_rules(place):
+    place.config["filters"] = {"enabled": True, "count": 3}
+    boxes = "image,part,top,left,bottom,right\ncat,eye,100,150,140,200\nman,eye,200,200,240,260\n"
+    (place / "boxes.csv").write_text(boxes)
+    images = {"cat": "photographs:chelsea", "man": "photographs:astronaut"}
+    place.config["correspond"] = {"images": images, "boxes": "boxes.csv", "draws": 2}
+    assert place.would_run() == {"filters": 1, "correspond": 1}
+    place.make("results/filters/filters.csv", "results/tiny/correspond/correspond.csv")
+    assert pd.read_csv(place / "results/filters/filters.csv").layer.tolist() == ["conv1", "conv2"]
+    assert set(pd.read_csv(place / "results/tiny/correspond/correspond.csv").part.dropna()) == {"eye"}
+    place.config["filters"] = {"runs": ["tinny"]}
+    assert "filters.runs names 'tinny' (did you mean 'tiny'?)" in place.make(status=1)
+    place.config["filters"] = {}
+    place.config["correspond"] = {"images": {"cat": "photographs:chelsea"}}
+    assert "it compares images, so name at least 2" in place.make(status=1)

@@ -10,6 +10,7 @@ COMPUTING = (
     "evaluate",
     "invariance",
     "similarity",
+    "correspond",
     "probe",
     "evolve",
 )

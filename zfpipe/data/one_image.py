@@ -3,10 +3,10 @@
 import numpy as np
 
 from zfpipe.data.channels import read_file
-from zfpipe.data.decode import centre_crop
+from zfpipe.data.decode import Undecodable, centre_crop, decode
 from zfpipe.data.photographs import PHOTOGRAPHS, locate
 from zfpipe.data.sizes import Size
-from zfpipe.errors import require_one_of
+from zfpipe.errors import UserError, require_one_of
 
 SHIPPED = "photographs:"
 
@@ -17,6 +17,19 @@ def read_one(image: str, packed_size: Size, input_size: Size, channels: int) -> 
     `image` is a file, or photographs:NAME. Raises UserError if it is not there or no image.
     """
     return centre_crop(read_file(_path(image), packed_size, channels), input_size)
+
+
+def size_of_image(image: str) -> Size:
+    """Return height and width in pixels of a named image, upright. Raises UserError if it is not there or no image."""
+    path = _path(image)
+    try:
+        with open(path, "rb") as file:
+            width, height = decode(file).image.size
+    except FileNotFoundError as error:
+        raise UserError(f"There is no image file {path}.") from error
+    except Undecodable as error:
+        raise UserError(f"{path} {error}.") from error
+    return height, width
 
 
 def name_of(image: str) -> str:

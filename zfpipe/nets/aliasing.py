@@ -7,11 +7,12 @@ from scipy.linalg import toeplitz
 def share_beyond(pictures: np.ndarray, stride: tuple[int, int]) -> np.ndarray:
     """Return (N,) the share of each picture's energy beyond the Nyquist frequency of a stride; NaN for one of zeros.
 
-    `pictures` (N, h, w, C) float, surrounded by zeros; `stride` (down, across) in pixels. A frequency (in cycles a pixel)
-    is beyond if it is above 1 / (2 stride) along either axis: a map that is looked at once in `stride` pixels shows it as
-    another one. The spectrum is the continuous one and the integral over it is exact: the energy within |f| <= 1 / (2 s)
-    of one line x is the quadratic form x' S x with S[i, j] = sinc((i - j) / s) / s. The channels' energies are added.
-    With stride 1 nothing is beyond; of a single pixel, as of noise, 1 - 1 / (down across) is.
+    `pictures` (N, h, w, C) float, surrounded by zeros; `stride` (down, across) in pixels. A frequency (in cycles a
+    pixel) is beyond if it is above 1 / (2 stride) along either axis: a map that is looked at once in `stride`
+    pixels shows it as another one. The spectrum is the continuous one and the integral over it is exact: the energy
+    within |f| <= 1 / (2 s) of one line x is the quadratic form x' S x with S[i, j] = sinc((i - j) / s) / s. The
+    channels' energies are added. With stride 1 nothing is beyond; of a single pixel, as of noise, 1 - 1 / (down
+    across) is.
     """
     pictures = pictures.astype(np.float64)
     total = np.square(pictures).sum((1, 2, 3))

@@ -16,8 +16,8 @@ PANEL, BETWEEN, MARGIN, ROW_GAP = 4.9, 0.3, 0.22, 0.22
 LARGEST = {"filters": 0.42, "projections": 0.78}  # a cell
 LINE, TITLE_SIZE, TEXT_SIZE, NOTE_SIZE = 0.165, 9, 7, 6
 NOTES = (
-    "Zero is mid-grey. The filters of a run are drawn at one scale, their largest weight, so that strong ones stand out "
-    "against weak ones; each projection is drawn at its own. Hatched: past the border of the image."
+    "Zero is mid-grey. The filters of a run are drawn at one scale, their largest weight, so that strong ones stand "
+    "out against weak ones; each projection is drawn at its own. Hatched: past the border of the image."
 )
 
 
@@ -71,7 +71,7 @@ class _Row:
         if len(pictures) == 0:
             return None
         down, across = pictures[0].shape[:2]
-        columns = columns_for(len(pictures), across / down, wanted=2.4, leftover=1.0)
+        columns = columns_for(len(pictures), across / down, wanted=2.4)
         room = min(largest, PANEL / (1.12 * columns)) * self._dpi
         zoom = room / max(down, across)
         zoom = int(zoom) if zoom >= 1 else zoom  # whole pixels of a filter where that is possible

@@ -23,7 +23,7 @@ class Epochs:
         facts = checkpoint.load(model, "model").get("facts")
         facts = facts if isinstance(facts, dict) else {}
         self.model, self.key, self.last = model, str(facts.get("key", "")), facts.get("epoch")
-        if not re.fullmatch("[0-9a-f]{16}", self.key) or not isinstance(self.last, int) or self.last < 1:
+        if not re.fullmatch("[0-9a-f]{16}", self.key) or not isinstance(self.last, int):
             raise UserError(f"{model} holds weights that no training here made, so there are no epochs to look at.")
         self._train_sha256 = facts.get("train_sha256")
         self._state = State(folder, self.key)

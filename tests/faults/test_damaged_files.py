@@ -61,7 +61,7 @@ def test_no_flipped_bit_anywhere_changes_what_is_read(sample):
         sample.complaint(sample.flipped(place, random_.randrange(8)))
 
 
-@pytest.mark.parametrize("kind", ["packed", "topk", "reconstruction"])
+@pytest.mark.parametrize("kind", ["packed", "topk", "reconstruction", "evolution"])
 def test_a_flipped_bit_in_any_dataset_is_told_with_its_key(tmp_path, kind):
     sample, random_ = Sample(kind, tmp_path), random.Random(0)
     with h5py.File(sample.path) as file:

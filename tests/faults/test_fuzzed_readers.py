@@ -141,7 +141,7 @@ def datasets_of(file):
 
 @fuzzed
 @given(
-    some.sampled_from(("packed", "topk", "reconstruction")),
+    some.sampled_from(("packed", "topk", "reconstruction", "evolution")),
     some.sampled_from((change_group, change_data, change_attribute, change_attribute, drop_attribute)),
     some.integers(0, 50),
     values,

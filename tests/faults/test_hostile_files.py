@@ -16,7 +16,12 @@ from zfpipe.errors import UserError
 from zfpipe.files import checkpoint
 from zfpipe.nets.models import Model, build, load_model, save_model
 
-DATA = {"packed": "images", "topk": "layers/conv1/activation", "reconstruction": "projection"}
+DATA = {
+    "packed": "images",
+    "topk": "layers/conv1/activation",
+    "reconstruction": "projection",
+    "evolution": "layers/conv1/patch",
+}
 MEGABYTES = 64
 
 

@@ -120,12 +120,13 @@ def _read(file: h5py.File, name: str, found: Evolution) -> LayerEvolution:
     entries = LayerTopK(name, **columns, **{fact: pair(group, fact) for fact in GEOMETRY})
     require("patch" in group and group["patch"].ndim == 5, group, "patch", "is no array of pictures")
     pixels = (*shape, *entries.crop_size(found.input_size), group["patch"].shape[-1])
+    patch = array(group, "patch", np.uint8, pixels)  # first: its own shape says what the others' is
     layer = LayerEvolution(
         array(group, "unit", np.int32, shape[:1]),
         entries,
         array(group, "label", np.int32, shape),
         array(group, "projection", np.float32, pixels),
-        array(group, "patch", np.uint8, pixels),
+        patch,
         int(attribute(group, "channels")),
     )
     for key, wrong in _wrong(layer, found).items():

@@ -376,7 +376,7 @@ def _gives_an_experiment_or_one_sentence(config):
         experiment = load(config, SCHEMA)
     except UserError:
         return
-    assert set(experiment) == {"ablate", "compare", "device", "cluster", "datasets", "runs"}
+    assert set(experiment) == {"ablate", "compare", "filters", "device", "cluster", "datasets", "runs"}
     json.dumps(experiment)
 
 

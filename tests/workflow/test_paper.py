@@ -129,7 +129,7 @@ def test_filters_and_parts_have_their_rules(place):
     boxes = "image,part,top,left,bottom,right\ncat,eye,100,150,140,200\nman,eye,200,200,240,260\n"
     (place / "boxes.csv").write_text(boxes)
     images = {"cat": "photographs:chelsea", "man": "photographs:astronaut"}
-    place.config["correspond"] = {"images": images, "boxes": "boxes.csv", "draws": 2}
+    place.config["runs"]["tiny"]["correspond"] = {"images": images, "boxes": "boxes.csv", "draws": 2}
     assert place.would_run() == {"filters": 1, "correspond": 1}
     place.make("results/filters/filters.csv", "results/tiny/correspond/correspond.csv")
     assert pd.read_csv(place / "results/filters/filters.csv").layer.tolist() == ["conv1", "conv2"]
@@ -137,5 +137,5 @@ def test_filters_and_parts_have_their_rules(place):
     place.config["filters"] = {"runs": ["tinny"]}
     assert "filters.runs names 'tinny' (did you mean 'tiny'?)" in place.make(status=1)
     place.config["filters"] = {}
-    place.config["correspond"] = {"images": {"cat": "photographs:chelsea"}}
+    place.config["runs"]["tiny"]["correspond"] = {"images": {"cat": "photographs:chelsea"}}
     assert "it compares images, so name at least 2" in place.make(status=1)

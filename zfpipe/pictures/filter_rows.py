@@ -74,7 +74,7 @@ class _Row:
         columns = columns_for(len(pictures), across / down, wanted=2.4)
         room = min(largest, PANEL / (1.12 * columns)) * self._dpi
         zoom = room / max(down, across)
-        zoom = int(zoom) if zoom >= 1 else zoom  # whole pixels of a filter where that is possible
+        zoom = int(zoom) if zoom >= 2 else zoom  # whole pixels of a filter where that costs little room
         cell = (max(1, round(zoom * down)), max(1, round(zoom * across)))
         gap = max(1, round(0.1 * max(cell)))
         left = round((MARGIN + side * (PANEL + BETWEEN)) * self._dpi)

@@ -141,7 +141,7 @@ def _tile(found: Reconstruction, row: int) -> np.ndarray:
 def _say(row: dict, radius: float) -> str:
     parts = [f"{row['layer']}: {row['filters']} filters"]
     if "size" in row:
-        parts[0] += f", {row['size']}, stride {row['stride']}"
+        parts[0] += f", {row['size']} px, stride {row['stride']}"
         parts.append(f"RMS {row['rms_least']:.3g} to {row['rms_largest']:.3g}, median {row['rms_median']:.3g}")
         parts.append(f"{row['at_radius']:.0%} at the radius {radius:g}" if radius else "no renormalisation")
         parts.append(f"the strongest tenth holds {row['few_hold']:.0%}, {row['dominated']:.0%} dominated")

@@ -60,3 +60,8 @@ def test_a_first_layer_that_is_no_convolution_is_refused():
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 4), nn.ReLU(), nn.Linear(4, 2))
     with pytest.raises(UserError, match=r"it: its first layer, '2', is no rectified convolution of the image"):
         banks(a_model(network, {"name": "own", "input_size": 4}), "it")
+
+
+def test_a_filter_within_a_hundredth_of_the_radius_stands_at_it():
+    filters = np.ones((4, 1, 1, 1)) * np.array([0.1, 0.0995, 0.098, 0.102])[:, None, None, None]
+    assert strengths(filters, 0.1).at_radius == 0.5

@@ -12,7 +12,7 @@ from zfpipe.nets.trace import convolution_below, first_filters, trace
 
 FEW = 0.1  # part of the filters that are "the few"
 FAINT = 0.1  # of the strongest filter's RMS: a weaker one is dominated
-AT = 1e-4  # relative distance from the radius that still is at it: float32, after the last step's renormalisation
+AT = 0.01  # relative distance from the radius that still is at it: weight decay takes off a little, step by step
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ The paper looks at AlexNet's first layer (11 x 11, stride 4) and its own (7 x 7,
 renormalisation, and at the second layers' projections, and sees that a few filters dominate, that some are dead, and
 that the large stride leaves aliasing. It gives no numbers; these are chosen here. Of a filter, RMS. Dominated:
 filters whose RMS is below a tenth of the strongest one's; beside it, the share of all energy that the strongest tenth
-of the filters holds. At the radius: filters whose RMS is that of renormalisation. Dead: units that no image of the
-validation set excites. Aliased: the share of a filter's energy at frequencies beyond the Nyquist frequency of the
-first layer's stride, above 1 / (2 stride) along an axis, which the layer's map shows as others; of the second layer,
-the same of each projection (the mean over a unit's strongest patches), at the first layer's stride too. Noise has 1 -
-1 / stride^2.
+of the filters holds. At the radius: filters whose RMS is that of renormalisation, within a hundredth (weight decay
+takes off a little). Dead: units that no image of the validation set excites. Aliased: the share of a filter's energy
+at frequencies beyond the Nyquist frequency of the first layer's stride, above 1 / (2 stride) along an axis, which the
+layer's map shows as others; of the second layer, the same of each projection (the mean over a unit's strongest
+patches), at the first layer's stride too. Noise has 1 - 1 / stride^2.
 """
 
 import argparse

@@ -28,7 +28,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops.stochastic_depth import stochastic_depth
 
 from zfpipe.nets.inplace import with_item
 
@@ -160,7 +159,7 @@ def share(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
     return adjoint(run, *inputs)
 
 
-@rule(F.dropout, F.dropout2d, torch.dropout, stochastic_depth, refuses=random_now)
+@rule(F.dropout, F.dropout2d, torch.dropout, "stochastic_depth", refuses=random_now)
 @rule(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 @rule("contiguous", "clone", torch.clone, "float", "double", "to", "detach")
 def pass_on(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:

@@ -1,6 +1,7 @@
 """A network as a list of named steps: traced once with torch.fx, then walked. Nothing is hooked."""
 
 import operator
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.operator_schemas import get_signature_for_torch_op
-from torchvision.models.feature_extraction import NodePathTracer
 
 from zfpipe.errors import UserError
 from zfpipe.nets.inplace import make_plain, plain_copies
@@ -136,15 +136,14 @@ def trace(network: nn.Module, input_size: tuple[int, int], channels: int = 3) ->
     for module in network.modules():
         if hasattr(module, "memory_efficient"):  # densenet's way to save memory in training branches on its data
             module.memory_efficient = False
-    tracer = NodePathTracer()
     try:
-        graph = tracer.trace(network)
+        graph = fx.Tracer().trace(network)
     except Exception as error:  # a forward pass is anyone's code, and symbolic values may break it anywhere
         raise UserError(
             f"The network {type(network).__name__} cannot be traced: its forward pass branches on its data or does "
             f"what torch.fx cannot follow ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
         ) from error
-    return _with_shapes(network, graph, dict(tracer.node_to_qualname), input_size, channels)
+    return _with_shapes(network, graph, _qualified_names(graph), input_size, channels)
 
 
 @torch.no_grad()
@@ -165,7 +164,7 @@ def _with_shapes(
         part = _take_part(node, values)
         make_plain(node, values, copies)
         module = (copies.get(node.target) or network.get_submodule(node.target)) if node.op == "call_module" else None
-        operation = type(module) if module is not None else node.target
+        operation = type(module) if module is not None else _function(node.target)
         sources = tuple(source for source in node.all_input_nodes if source in depending)
         step = Step(names.get(node, node.name), operation, node, module, None, sources, part)
         try:
@@ -182,6 +181,29 @@ def _with_shapes(
         steps.append(Step(step.name, operation, node, module, shape, sources if node in depending else (), part))
     facts = {node: value for node, value in values.items() if node not in depending}
     return Traced(network, image, constants, steps, input_size, channels, facts)
+
+
+def _qualified_names(graph: fx.Graph) -> dict[fx.Node, str]:
+    """Return each node's name as torchvision's feature extraction has it: the path of the module that it stands in, and
+    what is called there; the second of a name ends in _1. (Theirs is not imported: it costs each job two seconds.)"""
+    names: dict[fx.Node, str] = {}
+    taken: set[str] = set()
+    for node in graph.nodes:
+        inside = list((node.meta.get("nn_module_stack") or {"": ("", None)}).values())[-1][0]
+        called = re.sub(r"_\d+$", "", node.name)  # torch.fx counts over the whole network
+        base = name = str(node.target) if node.op == "call_module" else f"{inside}.{called}".lstrip(".")
+        number = 0
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        names[node] = name
+        taken.add(name)
+    return names
+
+
+def _function(target: Any) -> Any:
+    """Functions of torchvision go by their names, so that no rule has to import it."""
+    return target.__name__ if getattr(target, "__module__", "").startswith("torchvision.") else target
 
 
 def _take_part(node: fx.Node, values: dict[fx.Node, Any]) -> int | None:

@@ -132,3 +132,11 @@ def test_the_installed_command_gives_the_status_on(tmp_path):
     assert "a.h5" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stage", ["mine", "reconstruct", "figure", "evaluate", "train"])
+def test_a_stage_starts_without_torchvision(stage):
+    """It brings in PyTorch's compiler, seconds of each job."""
+    asked = f"import sys, zfpipe.stages.{stage}; print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

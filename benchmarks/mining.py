@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmarks.material import model, packed_file
@@ -9,8 +10,8 @@ from benchmarks.table import Row
 from benchmarks.timing import fastest, side_by_side
 from zfpipe.data.packed import open_packed
 from zfpipe.nets.layers import layers
+from zfpipe.nets.looking import strongest_of
 from zfpipe.nets.trace import trace
-from zfpipe.stages.mine import look
 
 NETWORKS = ("zfnet", "torchvision:alexnet", "torchvision:resnet18")
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
@@ -38,7 +39,7 @@ def _network(name: str, path: Path, count: int, quick: bool) -> Row:
 
     def stage():
         with open_packed(path) as packed:
-            look(mined, traced, packed, chosen, 9, range(count), BATCH)
+            strongest_of(mined, traced, packed, np.arange(count), chosen, BATCH, "mine", 9)
 
     def limit():
         for _ in range(count // size):

@@ -42,7 +42,9 @@ def strongest_of(
                 activations = activations[: len(indices)]
                 peaks = activations.amax((2, 3)) if activations.dim() == 4 else activations
                 if not torch.isfinite(peaks).all():
-                    raise UserError(f"{what}: the activations of {step} are not finite; this training has diverged.")
+                    raise UserError(
+                        f"{what}: the activations of {step} are not finite; the training of this model has diverged."
+                    )
                 found[step].add_peaks(activations, peaks, indices)
     return {layer.name: found[layer.step] for layer in chosen}
 

@@ -4,27 +4,22 @@ One forward pass serves all layers. An image counts once for a unit, with the pl
 """
 
 import argparse
-from collections.abc import Iterator
-from contextlib import closing
 
 import numpy as np
 import torch
 
-from zfpipe.data.batches import ahead
-from zfpipe.data.decode import centre_crop
-from zfpipe.data.packed import Packed, open_packed
+from zfpipe.data.packed import open_packed
 from zfpipe.errors import UserError
 from zfpipe.files.topk import PRECISIONS, LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import require_fit
 from zfpipe.nets.layers import Layer, choose, layers
+from zfpipe.nets.looking import strongest_of
 from zfpipe.nets.machine import Machine
 from zfpipe.nets.memory import Fitting
-from zfpipe.nets.models import Model, load_model
-from zfpipe.nets.quick import channels_last, quick
+from zfpipe.nets.models import load_model
 from zfpipe.nets.strongest import Strongest
-from zfpipe.nets.trace import Traced, trace
-from zfpipe.progress import progress
+from zfpipe.nets.trace import trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +56,13 @@ def run(arguments: argparse.Namespace) -> None:
         available = layers(traced)
         every = [name for name, layer in available.items() if not layer.obstacle]
         chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
-        images = range(first, last)
+        images = np.arange(first, last)
         model_sha256 = model.sha256()
         if arguments.precision == "bf16":
             model.network.to(torch.bfloat16)
         with machine.computing():
             found = Fitting("mine", arguments.batch_size).whole(
-                lambda size: look(model, traced, packed, chosen, arguments.k, images, size)
+                lambda size: strongest_of(model, traced, packed, images, chosen, size, "mine", arguments.k)
             )
         topk = TopK(
             k=arguments.k,
@@ -78,30 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
             last=last,
             input_size=side,
             precision=arguments.precision,
-            layers={layer.name: _as_layer(layer, found[layer.step]) for layer in chosen},
+            layers={layer.name: _as_layer(layer, found[layer.name]) for layer in chosen},
         )
     write_topk(arguments.out, topk)
-
-
-def look(
-    model: Model, traced: Traced, packed: Packed, chosen: list[Layer], k: int, images: range, batch_size: int
-) -> dict[str, Strongest]:
-    """Return the strongest activations, by step, of the chosen layers over `images` (a range of image_index).
-
-    The next batch is read while one is looked at. Raises UserError if activations are not finite.
-    """
-    channels_last(model.network)
-    passes = quick(traced)
-    found = {layer.step: Strongest.empty(layer.channels, k) for layer in chosen}
-    batches = ahead(read_batches(model, packed, images, batch_size))
-    for indices, pixels in progress(batches, "mine", "images", len(images), batch_size):
-        with torch.inference_mode(), closing(passes.maps(model.normalise(pixels), found)) as maps:
-            for step, activations in maps:
-                activations = activations[: len(indices)]
-                peaks = activations.amax((2, 3)) if activations.dim() == 4 else activations
-                _refuse_non_finite(peaks, step)
-                found[step].add_peaks(activations, peaks, indices)
-    return found
 
 
 def shard_range(images: int, shard: int, of: int) -> tuple[int, int]:
@@ -114,27 +88,6 @@ def shard_range(images: int, shard: int, of: int) -> tuple[int, int]:
     if not 1 <= shard <= of:
         raise UserError(f"The shard asked for is {shard}; with {of} shards it can be 1 to {of}.")
     return images * (shard - 1) // of, images * shard // of
-
-
-def read_batches(
-    model: Model, packed: Packed, images: range, batch_size: int
-) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-    """Yield the image_index of each batch, and its images, centre-cropped, (batch_size, C, H, W) uint8.
-
-    A short batch is filled up with zeros: always the same shape, since kernels may round differently for another.
-    """
-    for start in images[::batch_size]:
-        indices = np.arange(start, min(start + batch_size, images.stop))
-        pixels = centre_crop(packed.read(int(indices[0]), int(indices[-1]) + 1), model.input_size)
-        batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
-        batch[: len(pixels)] = pixels
-        yield indices, torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2)
-
-
-def _refuse_non_finite(peaks: torch.Tensor, step: str) -> None:
-    """The largest value of a map is not finite where any of its values is NaN or too large."""
-    if not torch.isfinite(peaks).all():
-        raise UserError(f"The activations of {step} are not finite; the training of this model has diverged.")
 
 
 def _as_layer(layer: Layer, found: Strongest) -> LayerTopK:

@@ -58,10 +58,10 @@ def _by_layer(axes: Axes, summary: pd.DataFrame, classifiers: Sequence[str]) -> 
             if len(line):
                 places = [names.index(layer) for layer in line.layer]
                 _curve(axes, places, line, COLOURS[name], label=label, **more)
-    turn = {"rotation": 30, "ha": "right"} if max(map(len, names)) > LONG else {}
-    axes.set_xticks(range(len(names)), names, **turn)
+    long = max(map(len, names)) > LONG  # then the legend says which is which
+    axes.set_xticks(range(len(names)), range(1, len(names) + 1) if long else names)
     axes.set(title=f"by layer, {count} images a class")
-    axes.legend(fontsize=6, loc="lower left", bbox_to_anchor=(0, 0.14))
+    axes.legend(fontsize=5, loc="lower left", bbox_to_anchor=(0, 0.1), labelspacing=0.2)
 
 
 def _by_count(axes: Axes, summary: pd.DataFrame, classifier: str) -> None:
@@ -95,9 +95,11 @@ def _shades(summary: pd.DataFrame) -> dict[str, tuple]:
 
 def _handles(summary: pd.DataFrame) -> list[Line2D]:
     """Return what the legend of the curves by n shows: layers, training from scratch, the paper."""
+    shades = _shades(summary)
+    long = max(map(len, shades)) > LONG
     handles = [
-        Line2D([], [], color=colour, marker="o", markersize=2.5, label=name)
-        for name, colour in _shades(summary).items()
+        Line2D([], [], color=colour, marker="o", markersize=2.5, label=f"{place} {name}" if long else name)
+        for place, (name, colour) in enumerate(shades.items(), start=1)
     ]
     if (summary.network == "scratch").any():
         handles.append(Line2D([], [], color=SCRATCH, linestyle="-.", marker="o", markersize=2.5, label="from scratch"))

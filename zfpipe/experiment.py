@@ -12,7 +12,7 @@ from typing import Any
 
 from zfpipe.data.sizes import Size, fits, packed_for, pair, size_name
 from zfpipe.errors import UserError, nearest
-from zfpipe.experiment_data import checked_dataset
+from zfpipe.experiment_data import check_read, checked_dataset
 from zfpipe.experiment_images import check_images
 from zfpipe.experiment_probe import check_probe
 from zfpipe.nets.names import DEFAULT_SIZE, OWN_LAYERS
@@ -121,6 +121,7 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     for section in SECTIONS:
         run[section] = over(top[section], own.get(section, {}))
     _check_model(at, run, own.get("train", {}))
+    check_read(at, run, top["datasets"][run["dataset"]]["source"])
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
     _check_channels(at, run)
     run["layers"] = _layers(at, run)

@@ -32,6 +32,17 @@ def checked_dataset(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict
     return dataset
 
 
+def check_read(at: str, run: dict[str, Any], source: str) -> None:
+    """Raise UserError where a run is to read files that its source does not have."""
+    from zfpipe.data.sources import WRITTEN
+
+    if run["train"]["read"] == "files" and source in WRITTEN:
+        raise UserError(
+            f"config: {at}: train.read is files, and the images of source {source} stand in no files of their own; "
+            "leave it at packed."
+        )
+
+
 def _refuse_keys_of_others(at: str, source: str, own: dict[str, Any]) -> None:
     """A key that a source does not look at was meant for another one, or the source was."""
     for key, sources in KEYS_OF.items():

@@ -1,7 +1,10 @@
 # Training. Every epoch is kept in the state folder, which no rule owns, so that no rule deletes it.
 rule train:
     input:
-        train=packed_train,
+        train=lambda wildcards: (
+            [] if train_manifest(wildcards) else packed_train(wildcards)
+        ),
+        manifest=train_manifest,
         val=packed("val"),
         weights=given_weights,
     output:
@@ -27,11 +30,12 @@ rule train:
     threads: lambda wildcards: run_of(wildcards)["train"]["threads"]
     resources:
         **needs("train"),
-        # No parameter: on how many devices a training runs makes it no other one, so another number repeats nothing.
+        # No parameters: on how many a training runs makes it no other one, so other numbers repeat nothing.
         devices=training_devices,
+        workers=lambda wildcards: run_of(wildcards)["train"]["workers"],
     params:
         model=lambda wildcards: json.dumps(run_of(wildcards)["model"], sort_keys=True),
-        train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
+        train=train_flags,
         settings=lambda wildcards: flags(run_of(wildcards)["train"], *TRAINING),
         preprocess=weights_settings,
         network=network_code,
@@ -45,5 +49,5 @@ rule train:
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
         "{params.preprocess} --title {wildcards.run} "
-        "--state {params.state:q} --device {params.device} --devices {resources.devices} --threads {threads} --out-model {output.model:q} "
+        "--state {params.state:q} --device {params.device} --devices {resources.devices} --workers {resources.workers} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

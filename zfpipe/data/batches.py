@@ -52,7 +52,12 @@ class InMemory:
 
 
 def in_memory_if_it_fits(packed: Images, gigabytes: float) -> Images:
-    """Return the split in memory if its pixels take at most `gigabytes` (1e9 bytes), else as it is."""
+    """Return the split in memory if its pixels take at most `gigabytes` (1e9 bytes), else as it is.
+
+    One that streams from files stays as it is.
+    """
+    if hasattr(packed, "stream"):
+        return packed
     small = len(packed) * math.prod(packed.size) * packed.channels <= gigabytes * 1e9
     return InMemory(packed) if small else packed
 
@@ -105,7 +110,7 @@ def batches(
     One batch is read ahead in a thread.
     """
     groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    read = (images.read_rows(group[share.seen(len(group))]) for group in groups)
+    read = _read(images, [group[share.seen(len(group))] for group in groups])
     return ahead(_on_device(pixels, labels[group], device) for pixels, group in zip(read, groups, strict=True))
 
 
@@ -146,9 +151,18 @@ def _on_device(images: np.ndarray, labels: np.ndarray, device: torch.device | st
     return pixels.permute(0, 3, 1, 2), numbers
 
 
+def _read(images: Images, groups: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the images of each group of rows; those that stand in files of their own are decoded ahead."""
+    if hasattr(images, "stream"):
+        return images.stream(groups)
+    return (images.read_rows(rows) for rows in groups)
+
+
 def _blocks(images: Images) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), CHUNK):
-        yield images.read(start, min(start + CHUNK, len(images)))
+    starts = range(0, len(images), CHUNK)
+    if hasattr(images, "stream"):
+        return images.stream(np.arange(start, min(start + CHUNK, len(images))) for start in starts)
+    return (images.read(start, min(start + CHUNK, len(images))) for start in starts)
 
 
 def _histogram(block: np.ndarray) -> np.ndarray:

@@ -4,9 +4,12 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from zfpipe.data.names import printable
 from zfpipe.errors import UserError
@@ -15,6 +18,8 @@ from zfpipe.files.whole import write_bytes
 SPLITS = ("train", "val")
 COLUMNS = ["image_index", "split", "path", "class", "sha256"]
 TRAILER = "# sha256 "
+TRAILER_BYTES = len(TRAILER) + 64 + 1
+BLOCK = 1 << 20  # bytes hashed at a time
 
 
 @dataclass(frozen=True)
@@ -63,38 +68,50 @@ def write_manifest(path: str | Path, rows: Iterable[Row]) -> None:
 
 
 def read_manifest(path: str | Path, split: str | None = None) -> list[Row]:
-    """Read the rows of both splits, or of one.
+    """Read the rows of both splits, or of one. Raises UserError as `each_row` does."""
+    return [row for row in each_row(path) if split in (None, row.split)]
+
+
+def each_row(path: str | Path) -> Iterator[Row]:
+    """Yield the rows of both splits one by one, so that a manifest of a million need not fit into memory.
 
     Raises UserError, naming the file, if it is missing or if any byte was lost or changed.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"There is no manifest {path}; `zfpipe check` writes it.") from error
-    body, mark, trailer = data.rpartition(b"\n" + TRAILER.encode())
-    if not mark or trailer.strip().decode(errors="replace") != hashlib.sha256(body + b"\n").hexdigest():
+    if not Path(path).exists():
+        raise UserError(f"There is no manifest {path}; `zfpipe check` writes it.")
+    with open(path, "rb") as file:
+        _require_whole(path, file)
+        file.seek(0)
+        try:
+            yield from _parse(path, io.TextIOWrapper(file, "utf-8", newline=""))
+        except (ValueError, TypeError, csv.Error) as error:  # its digest is right: somebody wrote it by hand
+            raise UserError(f"{path} is no manifest ({error}); run `zfpipe check` again.") from error
+
+
+def _require_whole(path: str | Path, file: BinaryIO) -> None:
+    """Raise UserError unless the last line holds the SHA-256 of all lines before it."""
+    digest, left = hashlib.sha256(), max(0, os.fstat(file.fileno()).st_size - TRAILER_BYTES)
+    while left and (block := file.read(min(left, BLOCK))):
+        digest.update(block)
+        left -= len(block)
+    if file.read() != f"{TRAILER}{digest.hexdigest()}\n".encode():
         raise UserError(
             f"{path} is not a whole manifest: its last line does not hold the SHA-256 of the others; "
             "run `zfpipe check` again (a manifest is not to be edited by hand)."
         )
-    try:
-        rows = _parse(path, (body + b"\n").decode())
-    except (ValueError, TypeError, csv.Error) as error:  # its digest is right: somebody wrote it by hand
-        raise UserError(f"{path} is no manifest ({error}); run `zfpipe check` again.") from error
-    return rows if split is None else [row for row in rows if row.split == split]
 
 
-def _parse(path: str | Path, text: str) -> list[Row]:
-    lines = csv.reader(io.StringIO(text, newline=""))
+def _parse(path: str | Path, text: TextIO) -> Iterator[Row]:
+    lines = csv.reader(text)
     header = next(lines, [])
     if header != COLUMNS:
         raise UserError(f"{path} has the columns {', '.join(header)}; a manifest has {', '.join(COLUMNS)}.")
-    rows = [Row(int(index), *rest) for index, *rest in lines]
     counts = dict.fromkeys(SPLITS, 0)
-    for row in rows:
+    for (index, *rest), _ in pairwise(lines):  # the last line is the digest
+        row = Row(int(index), *rest)
         if row.image_index != counts.get(row.split):
             raise UserError(f"{path} is damaged: image {row.image_index} of split {row.split!r} is out of its place.")
         if row.path.startswith("/") or ".." in row.path.split("/"):
             raise UserError(f"{path} names {printable(row.path)}, which leads out of the data set's root.")
         counts[row.split] += 1
-    return rows
+        yield row

@@ -13,6 +13,8 @@ def add_file_arguments(group: argparse._ArgumentGroup) -> None:
     """Add what a training reads and writes."""
     add = group.add_argument
     add("--train", type=Path, help="packed training split (may be left out with --epochs 0)")
+    add("--train-manifest", type=Path, metavar="MANIFEST.csv", help="instead: read its images from their own files")
+    add("--root", type=Path, help="folder that the manifest's paths start from")
     add("--val", type=Path, required=True, help="packed validation split")
     add(
         "--model",

@@ -6,17 +6,13 @@ The same images give the same bytes.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
-import numpy as np
-
-from zfpipe.data.channels import read_pixels
-from zfpipe.data.decode import Undecodable
-from zfpipe.data.manifest import SPLITS, Row, classes_of, read_manifest, split_sha256
+from zfpipe.data.checked_image import packed_image
+from zfpipe.data.manifest import SPLITS, classes_of, read_manifest, split_sha256
 from zfpipe.data.ordered import ordered_map
 from zfpipe.data.packed import write_packed
-from zfpipe.data.sizes import Size, size_of
+from zfpipe.data.sizes import size_of
 from zfpipe.errors import UserError
 from zfpipe.progress import progress
 
@@ -52,7 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
     classes = classes_of(every_row)
     label = {name: place for place, name in enumerate(classes)}
     decoded = ordered_map(
-        lambda row: packed_image(arguments.root, row, arguments.size, arguments.channels), rows, arguments.threads
+        lambda row: packed_image(arguments.root / row.path, row.sha256, arguments.size, arguments.channels),
+        rows,
+        arguments.threads,
     )
     write_packed(
         arguments.out,
@@ -65,21 +63,3 @@ def run(arguments: argparse.Namespace) -> None:
         manifest_sha256=split_sha256(rows),
         channels=arguments.channels,
     )
-
-
-def packed_image(root: Path, row: Row, size: Size, channels: int) -> np.ndarray:
-    """Return one image of the manifest, (*size, channels) uint8.
-
-    Raises UserError if the file is not the one that was checked.
-    """
-    path = root / row.path
-    try:
-        data = path.read_bytes()  # once: what is decoded is what was verified
-    except OSError as error:
-        raise UserError(f"Cannot read {path}, which the manifest lists: {error.strerror or error}.") from error
-    if hashlib.sha256(data).hexdigest() != row.sha256:
-        raise UserError(f"{path} has changed since the manifest was written; run `zfpipe check` again.")
-    try:
-        return read_pixels(data, size, channels)
-    except Undecodable as error:
-        raise UserError(f"{path} {error}.") from error

@@ -19,6 +19,7 @@ from torch import nn
 from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.sizes import Size, pair
+from zfpipe.data.streamed import Streamed
 from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
@@ -71,6 +72,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         choices=PRECISIONS,
         help="of the training's passes; tf32 (CUDA) and bf16 are faster and coarser, and are other trainings",
     )
+    add("--workers", type=int, default=4, help="of --threads, how many decode images with --train-manifest")
     add("--lock-timeout", type=float, default=600.0, help="seconds to wait for another training of the same network")
 
 
@@ -91,7 +93,7 @@ def _work(arguments: argparse.Namespace, team: Team, meeting: str) -> None:
     machine = _machine(arguments, team, meeting)
     with contextlib.ExitStack() as files:
         val = files.enter_context(open_packed(arguments.val))
-        train = files.enter_context(open_packed(arguments.train)) if arguments.train else None
+        train = _training_split(arguments, team, val, files)
         check_splits(spec["input_size"], train, val)
         if val.channels != 3:
             spec["channels"] = val.channels
@@ -104,9 +106,20 @@ def _work(arguments: argparse.Namespace, team: Team, meeting: str) -> None:
     draw_curves(arguments.out_curves, rows, arguments.title or spec["name"])
 
 
+def _training_split(
+    arguments: argparse.Namespace, team: Team, val: Packed, files: contextlib.ExitStack
+) -> Packed | Streamed | None:
+    if arguments.train_manifest:
+        workers = team.part_of(arguments.workers)
+        return Streamed(arguments.train_manifest, arguments.root, val.size, val.channels, workers)
+    return files.enter_context(open_packed(arguments.train)) if arguments.train else None
+
+
 def _machine(arguments: argparse.Namespace, team: Team, meeting: str) -> Machine:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
     threads = torch.get_num_threads() if arguments.threads is None and not team.alone else arguments.threads
+    if arguments.train_manifest and threads:
+        threads = max(1, threads - arguments.workers)
     device = team.join(prepare_device(arguments.device, team.part_of(threads)), meeting)
     return Machine(device, team, arguments.precision)
 
@@ -116,7 +129,7 @@ def _train(
     spec: dict,
     weights: str | None,
     prepare: Preprocess | None,
-    train: Packed,
+    train: Packed | Streamed,
     val: Packed,
     machine: Machine,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
@@ -165,7 +178,7 @@ def _take(
     spec: dict,
     weights: str | None,
     prepare: Preprocess | None,
-    train: Packed | None,
+    train: Packed | Streamed | None,
     val: Packed,
     machine: Machine,
 ) -> tuple[Model, list[Row], dict[str, Any]]:
@@ -214,7 +227,11 @@ def _check(arguments: argparse.Namespace, weights: str | None) -> None:
             "train.epochs is 0 and model.weights is not set, so there is nothing to take; "
             'set model.weights to a file (or to "random" for an untrained control), or train.epochs to 1 or more.'
         )
-    if arguments.epochs and not arguments.train:
+    if arguments.train_manifest and (arguments.train or not arguments.root):
+        raise UserError("--train-manifest stands in place of --train, and needs --root, where its paths start.")
+    if arguments.workers < 0:
+        raise UserError(f"train.workers is {arguments.workers}; it can be 0 (no process of their own) or more.")
+    if arguments.epochs and not (arguments.train or arguments.train_manifest):
         raise UserError(f"train.epochs is {arguments.epochs} and there is no --train split; only 0 epochs need none.")
     if arguments.epochs and not arguments.state:
         raise UserError("--state is missing: training saves every epoch there.")
@@ -228,7 +245,7 @@ def _fresh(arguments: argparse.Namespace, spec: dict[str, Any], classes: int) ->
 
 
 def _facts(
-    arguments: argparse.Namespace, spec: dict, recipe: Recipe, network: nn.Module, train: Packed, val: Packed
+    arguments: argparse.Namespace, spec: dict, recipe: Recipe, network: nn.Module, train: Packed | Streamed, val: Packed
 ) -> dict[str, Any]:
     """Return all that decides the weights, and so names the training in the state folder."""
     facts = {

@@ -225,24 +225,6 @@ def besides(run):
     ]
 
 
-def filmstrips(run):
-    """All figures of units through training for a run."""
-    return [
-        f"results/{run}/filmstrip/{layer}.{kind}"
-        for layer in RUNS[run]["evolve"]["layers"]
-        for kind in ("png", "pdf")
-    ]
-
-
-def with_control():
-    """The runs that are compared with an untrained one."""
-    return [run for run in RUNS if RUNS[run]["similarity"]["to"]]
-
-
-def every_layer():
-    return [(run, layer) for run in RUNS for layer in RUNS[run]["layers"]]
-
-
 def views(run):
     """All pictures of the stage view for a run."""
     view = RUNS[run]["view"]

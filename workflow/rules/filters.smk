@@ -1,19 +1,4 @@
 # First-layer filters of several runs, side by side (paper, figure 6).
-FILTERED = EXPERIMENT["filters"]["runs"]
-
-
-def second_layer(run):
-    """The reconstruction of a run's second layer, or - where the run does not list it."""
-    layer = RUNS[run]["second_layer"]
-    return f"results/{run}/reconstruct/{layer}.h5" if layer else "-"
-
-
-def radius_of(run):
-    """The radius that a run's filters were renormalised to; 0 where they were not, or are given."""
-    train = RUNS[run]["train"]
-    return train["filter_radius"] if train["epochs"] else 0
-
-
 rule filters:
     input:
         models=expand("results/{run}/train/model.pt", run=FILTERED),

@@ -167,17 +167,27 @@ def test_units_through_training_are_a_table_and_arrays(folder, tmp_path):
     (run.folder / "evolve").mkdir()
     evolution_file(run.folder, run.folder / "evolve/evolve.h5")
     table, layer = run.evolve(), run.evolution.layers["conv2"]
-    assert table.columns[:5].tolist() == ["layer", "unit", "epoch", "activation", "image_index"]
+    assert table.columns[:5].tolist() == ["layer", "unit", "epoch", "activation", "train_index"]
     first = table[table.unit == FOLLOWED[0]]
     assert first.epoch.tolist() == list(EPOCHS)
     assert first.changed.tolist() == [False, True, False, True]
     assert first["class"].tolist() == [run.evolution.classes[label] for label in layer.label[0]]
     second = table[table.unit == FOLLOWED[1]]
     assert second.epoch.tolist() == list(EPOCHS[1:])
-    assert np.array_equal(second.image_index, layer.entries.image_index[1, 1:])
+    assert np.array_equal(second.train_index, layer.entries.image_index[1, 1:])
     assert FOLLOWED[2] not in set(table.unit)
     model_file(run.folder / "other.pt", seed=1)
     words = ["mine", "--model", run.folder / "other.pt", "--images", next(tmp_path.glob("copy/data/*/pack/*/val.h5"))]
     assert main([str(word) for word in [*words, "--layers", "conv2", "--out", run.folder / "mine/topk.h5"]]) == 0
     with pytest.raises(UserError, match="other weights"):
         zfpipe.open(tmp_path / "copy")["tiny"].evolve()
+
+
+def test_what_is_no_unit_is_one_sentence(run):
+    layer = run["conv2"]
+    assert layer.top(2).equals(layer.top([2]))
+    for wrong in (1.5, "a", slice(1, 3)):
+        with pytest.raises(UserError, match="is a whole number, not"):
+            layer[wrong]
+    with pytest.raises(UserError, match="scale is -2"):
+        layer[0].show(scale=-2)

@@ -9,7 +9,8 @@ Nothing is held open: each call reads what it needs and closes the file. Ranks c
 positions are (down, across) in pixels of the network's input; a box is top, left, bottom, right.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +49,7 @@ class Results(Mapping[str, "Run"]):
     """The finished runs of a results folder, by name, in the order of their names."""
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
         names = sorted(path.parents[1].name for path in self.folder.glob(f"*/{TOPK}"))
         if not names:
             raise UserError(f"There is no run in {self.folder}: no file {self.folder}/RUN/{TOPK}; run snakemake first.")
@@ -103,14 +104,15 @@ class Run(Mapping[str, "Layer"]):
     def evolve(self) -> pd.DataFrame:
         """Return these units through training, a row for each epoch at which an image excites the unit.
 
-        Columns: layer, unit, epoch, activation, image_index (of the training split), class (None where there is none),
-        changed (whether it is another image than at the epoch before), row and col in the map.
+        Columns: layer, unit, epoch, activation, train_index (a row of the training split; `image` has validation images),
+        class (None where there is none), changed (whether it is another image than at the epoch before), row and col in
+        the map.
         """
         tables, classes = [], np.array([*self.evolution.classes, None], object)
         for name, layer in self.evolution.layers.items():
             at = np.nonzero(layer.entries.present)
             table = {"layer": name, "unit": layer.unit[at[0]], "epoch": np.array(self.evolution.epochs)[at[1]]}
-            table |= {key: getattr(layer.entries, key)[at] for key in ("activation", "image_index")}
+            table |= {"activation": layer.entries.activation[at], "train_index": layer.entries.image_index[at]}
             table |= {"class": classes[layer.label[at]], "changed": layer.changed[at]}
             tables.append(pd.DataFrame(table | {key: getattr(layer.entries, key)[at] for key in ("row", "col")}))
         return pd.concat(tables, ignore_index=True)
@@ -178,13 +180,13 @@ class Layer:
         self.receptive_field, self.jump, self.map_size = mined.receptive_field, mined.jump, mined.map_size
         self.dead: list[int] = np.flatnonzero(mined.dead).tolist()
 
-    def top(self, units: Sequence[int] | None = None) -> pd.DataFrame:
-        """Return the strongest activations, a row each: of all units, or of those named.
+    def top(self, units: int | Sequence[int] | None = None) -> pd.DataFrame:
+        """Return the strongest activations, a row each: of all units, or of one or those named.
 
         Columns: unit, rank, activation, image_index, class and path (None where the packed images are gone), row and
         col in the map, and the box of the patch: top, left, bottom, right. Dead units have no row.
         """
-        chosen = np.arange(len(self)) if units is None else np.array([self._number(unit) for unit in units], int)
+        chosen = np.arange(len(self)) if units is None else np.array(self._numbers(units), int)
         place, rank = np.nonzero(self.mined.present[chosen])
         unit = chosen[place]
         boxes = self.mined.boxes(self.run.topk.input_size)[unit, rank]
@@ -205,10 +207,17 @@ class Layer:
     def __iter__(self) -> Iterator["Unit"]:
         return (Unit(self, number) for number in range(len(self)))
 
+    def _numbers(self, units: int | Sequence[int]) -> list[int]:
+        return [self._number(unit) for unit in (units if isinstance(units, Iterable) else [units])]
+
     def _number(self, number: int) -> int:
-        if not 0 <= number < len(self):
-            raise Absent(f"{self.name} has no unit {number}; its units are 0 to {len(self) - 1}.")
-        return int(number)
+        try:
+            found = operator.index(number)
+        except TypeError as error:
+            raise UserError(f"A unit of {self.name} is a whole number, not {number!r}.") from error
+        if not 0 <= found < len(self):
+            raise Absent(f"{self.name} has no unit {found}; its units are 0 to {len(self) - 1}.")
+        return found
 
     @contextmanager
     def reconstruction(self) -> Iterator[Reconstruction]:
@@ -269,6 +278,8 @@ class Unit:
 
         `scale` enlarges each pixel of the input; None chooses one that makes a pair about 260 pixels wide.
         """
+        if scale is not None and scale < 1:
+            raise UserError(f"scale is {scale}; it has to be at least 1.")
         with self._found() as (found, position):
             ranks = range(len(self.activation))
             pixels = found.projection(position)[ranks], found.patch(position)[ranks]

@@ -188,3 +188,26 @@ def test_a_unit_that_was_followed_is_shown_through_the_epochs(page):
     assert [text == "silent" for text in page.texts(".epochs > li > :nth-child(2)")] == [True, False, False, False]
     page.go("#/layer/conv2/unit/3")
     assert page.texts(".epochs h3") == []
+
+
+def test_an_address_of_another_run_is_made_sense_of(page, conv2):
+    for asked in ("class=nonsense", "sort=bogus", "sort=similar&to=9999"):
+        page.open(f"#/layer/conv2?{asked}")
+        assert page.units() == list(range(len(conv2.row)))
+    page.open("#/image/abc")
+    assert "There is no image abc; the images are 0 to" in page.one("#dynamic").text
+    page.open("#/layer/conv2/unit/05")
+    assert "no unit 05" in page.one("#dynamic").text
+
+
+def test_a_unit_tells_how_all_images_excite_it(page, conv2):
+    page.open("#/layer/conv2/unit/0")
+    counts = conv2.histogram[0]
+    words = page.one(".spread").get_attribute("aria-label")
+    assert f"{counts[1:].sum()} of {counts.sum()} images excite it, {counts[0]} do not" in words
+    heights = page.script(
+        "return [...document.querySelectorAll('.spread span')].map((bar) => parseFloat(bar.style.height))"
+    )
+    used = [height for height in heights if height]
+    assert len(used) == (counts[1:] > 0).sum()
+    assert max(used) == 100

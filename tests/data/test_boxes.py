@@ -63,6 +63,7 @@ def test_a_table_is_read_with_parts_in_one_order(tmp_path):
         (HEAD + "a,,1,2,3,4\n", "names no part"),
         (HEAD + "a,eye,1,2,3,4\n", "'b' lacks the part 'eye'"),
         (HEAD, "'a' lacks boxes"),
+        ("", "lacks the column 'image'"),
     ],
 )
 def test_tables_that_are_wrong(tmp_path, text, sentence):

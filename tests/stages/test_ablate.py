@@ -34,8 +34,8 @@ def test_the_table_has_a_row_a_run(made):
         written.append([(made / name).read_bytes() for name in ("a.csv", "a.png")])
     assert written[0] == written[1]
     table = pd.read_csv(made / "a.csv").set_index("run")
-    assert table.loc["whole", ["train_top1", "val_top1", "val_top5"]].tolist() == [75, 50, 12.5]
-    assert table.loc["cut", ["train_top1", "val_top1"]].isna().all()
+    assert table.loc["whole", ["train_top1_error", "val_top1_error", "val_top5_error"]].tolist() == [75, 50, 12.5]
+    assert table.loc["cut", ["train_top1_error", "val_top1_error"]].isna().all()
     assert table.epochs.tolist() == [2, 0]
     assert table.changes["cut"] == "without layers 3, 4, 7; layers 6, 7: 100 units; width 0.06"
     # 96, 256, 384, 384, 256 and 4096, times 0.06; 1 x 1 positions are left of 60 px
@@ -61,8 +61,12 @@ def test_on_imagenet_the_papers_numbers_stand_beside(made):
     model_file(made / "whole.pt", spec={"name": "zfnet", "input_size": 60, "width": 1.0, "norm": "none", "fc": 2048})
     assert ablate(made, "--imagenet", "whole", "cut") == 0
     table = pd.read_csv(made / "a.csv").set_index("run")
-    assert table.loc["whole", ["paper_train_top1", "paper_val_top1", "paper_val_top5"]].tolist() == [38.2, 40.2, 17.6]
-    assert table.loc["cut", "paper_val_top1"] != table.loc["cut", "paper_val_top1"]  # not at this width
+    assert table.loc["whole", [f"paper_{name}_error" for name in ("train_top1", "val_top1", "val_top5")]].tolist() == [
+        38.2,
+        40.2,
+        17.6,
+    ]
+    assert pd.isna(table.loc["cut", "paper_val_top1_error"])  # not at this width
 
 
 def test_bad_lists_and_files_are_one_sentence(made, capsys):
@@ -70,4 +74,9 @@ def test_bad_lists_and_files_are_one_sentence(made, capsys):
     assert "There are 2 models, 2 metrics and 1 names" in capsys.readouterr().err
     assert ablate(made, metrics=("nowhere.csv", "none.csv")) == 1
     assert "nowhere.csv is not there" in capsys.readouterr().err
+    (made / "other.csv").write_text("networks,views\nwhole,1\n")
+    assert ablate(made, metrics=("other.csv", "none.csv")) == 1
+    assert "other.csv is no table of metrics" in capsys.readouterr().err
+    assert ablate(made, "--imagenet", "whol") == 1
+    assert "--imagenet is 'whol' (did you mean 'whole'?)" in capsys.readouterr().err
     assert not (made / "a.csv").exists()

@@ -65,6 +65,7 @@ def test_what_is_damaged_or_does_not_fit_is_one_sentence(made, tmp_path, capsys)
         (options(made, tmp_path, topk="none.h5"), "There is no file"),
         ([*words, "--model", made / "one/model.pt"], "There are 2 runs and 1 of --model"),
         ([*words, "--figure", "one", "conv2", made / "one/s.csv"], "is no picture"),
+        ([*words, "--figure", "tow", "conv2", made / "two/conv1.png"], "--figure is 'tow' (did you mean 'two'?)"),
         ([*words, "--model", made / "two/model.pt", made / "one/model.pt"], "made from other weights"),
     ):
         call(*command, status=1)

@@ -55,7 +55,7 @@ def test_runs_with_and_without_layers_stand_in_one_table(place):
     place.make("results/ablate/ablate.csv")
     table = pd.read_csv(place / "results/ablate/ablate.csv")
     assert sorted(table.run) == ["cut", "tiny"]
-    assert table.val_top1.between(0, 100).all()
+    assert table.val_top1_error.between(0, 100).all()
     place.config["runs"]["cut"]["layers"] = ["conv3"]
     assert "runs.cut.layers names 'conv3'" in place.make(status=1)
 

@@ -64,12 +64,13 @@ def _rows(path: str | Path) -> list[dict[str, str]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
+            names = reader.fieldnames or []  # read while the file is open
             rows = list(reader)
     except FileNotFoundError as error:
         raise UserError(f"There is no table of boxes {path}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is no CSV: {error}.") from error
-    absent = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    absent = [name for name in COLUMNS if name not in names]
     if absent:
         raise UserError(f"{path} lacks the column {absent[0]!r}; its first line has to be {','.join(COLUMNS)}.")
     for number, row in enumerate(rows, start=2):

@@ -26,6 +26,8 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
     """Return the rows of what `table_with_sums` made, without the sums. Raises UserError, naming file and line."""
     try:
         text = Path(path).read_bytes().decode()
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}; the stage that makes it did not run.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"Cannot read {path} ({error}); delete it and run again to rebuild it.") from error
     cut = [line.rpartition(",") for line in text.splitlines()]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from zfpipe.pictures.pages import STYLE
 from zfpipe.pictures.saving import save_figure
 
-SHOWN = (("train_top1", "training, top-1", "#0072b2"), ("val_top1", "validation, top-1", "#d55e00"))
-SHOWN += (("val_top5", "validation, top-5", "#e69f00"),)
+SHOWN = (("train_top1_error", "training, top-1", "#0072b2"), ("val_top1_error", "validation, top-1", "#d55e00"))
+SHOWN += (("val_top5_error", "validation, top-5", "#e69f00"),)
 
 
 def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> None:

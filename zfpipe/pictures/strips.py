@@ -27,7 +27,7 @@ def draw_strips(
         if chance is not None:
             axes.axhline(chance, color="#888888", linewidth=0.8, linestyle="--")
             words = f"by chance {chance:.2f}"
-            axes.text(0.99, chance, words, ha="right", va="bottom", size=6, transform=axes.get_yaxis_transform())
+            axes.text(0.99, chance - 0.015, words, ha="right", va="top", size=6, transform=axes.get_yaxis_transform())
         points(axes, columns)
         axes.set(ylabel=label, ylim=(-0.03, 1.03))
         save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
@@ -43,5 +43,7 @@ def points(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:
         axes.plot(place + spread, values, ".", color="#0072b2", alpha=0.25, markersize=2.5)
         middle = float(np.median(values))
         axes.plot([place - 0.36, place + 0.36], [middle] * 2, color="#d55e00", linewidth=1.6)
-        axes.annotate(f"{middle:.2f}", (place, 1.0), ha="center", va="bottom", size=6, color="#d55e00")
+        axes.text(
+            place, 1.02, f"{middle:.2f}", ha="center", size=6, color="#d55e00", transform=axes.get_xaxis_transform()
+        )
     axes.set_xticks(range(len(columns)), list(columns), rotation=30 if len(columns) > 5 else 0)

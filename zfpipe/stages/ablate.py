@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zfpipe.errors import UserError
+from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import Changes
@@ -19,7 +19,8 @@ from zfpipe.pictures.ablations import draw_ablation
 from zfpipe.progress import say
 
 ERRORS = ("train_top1", "val_top1", "val_top5")
-COLUMNS = ("run", "network", "changes", "parameters", "epochs", *ERRORS, *(f"paper_{name}" for name in ERRORS))
+MEASURED = tuple(f"{name}_error" for name in ERRORS)
+COLUMNS = ("run", "network", "changes", "parameters", "epochs", *MEASURED, *(f"paper_{name}" for name in MEASURED))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
     if len(set(counts)) > 1:
         found = "{} models, {} metrics and {} names".format(*counts)
         raise UserError(f"There are {found}; each run has one of each.")
+    for name in arguments.imagenet:
+        require_one_of("--imagenet", name, arguments.name)
     runs = zip(arguments.model, arguments.metrics, arguments.name, strict=True)
     rows = [row_of(model, metrics, name, name in arguments.imagenet) for model, metrics, name in runs]
     write_text(arguments.out_csv, as_csv(rows))
@@ -54,6 +57,8 @@ def row_of(model_path: str, metrics: str, name: str, imagenet: bool) -> dict:
         table = pd.read_csv(metrics)
     except (OSError, ValueError) as error:
         raise UserError(f"{metrics} is not there or no table of metrics; run the stage train again.") from error
+    if not {"epoch", *ERRORS} <= set(table):
+        raise UserError(f"{metrics} is no table of metrics: it lacks a column; give metrics.csv of the stage train.")
     last = table.iloc[-1] if len(table) else {}
     changes = Changes.of(model.spec)
     papers = changes.papers() if imagenet else None
@@ -63,8 +68,8 @@ def row_of(model_path: str, metrics: str, name: str, imagenet: bool) -> dict:
         "changes": changes.said(),
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
         "epochs": int(last.get("epoch", 0)),
-        **{key: _error(last.get(key)) for key in ERRORS},
-        **{f"paper_{key}": papers and papers[place] for place, key in enumerate(ERRORS)},
+        **{f"{key}_error": _error(last.get(key)) for key in ERRORS},
+        **{f"paper_{key}": papers and papers[place] for place, key in enumerate(MEASURED)},
     }
 
 

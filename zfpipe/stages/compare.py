@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from zfpipe.data.page import copy_of, render
-from zfpipe.errors import UserError
+from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.sums import read_table
 from zfpipe.files.topk import LayerTopK, read_topk
@@ -62,6 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     for option in ("model", "metrics", "topk", "selectivity"):
         if len(getattr(arguments, option)) != len(names):
             raise UserError(f"There are {len(names)} runs and {len(getattr(arguments, option))} of --{option}.")
+    for option in ("similarity", "figure"):
+        for run, *_ in getattr(arguments, option):
+            require_one_of(f"--{option}", run, names)
     alike = dict(arguments.similarity)
     parts = zip(names, arguments.model, arguments.metrics, arguments.topk, arguments.selectivity, strict=True)
     runs = [of_run(*part, alike.get(part[0])) for part in parts]

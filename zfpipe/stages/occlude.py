@@ -14,6 +14,7 @@ import torch
 
 from zfpipe.data.channels import shown
 from zfpipe.data.one_image import name_of, read_one
+from zfpipe.errors import UserError
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.whole import write_text
@@ -92,8 +93,12 @@ def _projections(
     pictures = [_as_pixels(own[None], model.channels)[0]]
     if reconstruction:
         with open_reconstruction(reconstruction) as found:
+            if found.layer != layer.name:
+                raise UserError(
+                    f"{reconstruction} is of layer {found.layer}, not of {layer.name}; give that of {layer.name}."
+                )
             rows = np.flatnonzero(found.unit == unit)
-            if len(rows) and found.layer == layer.name:
+            if len(rows):
                 present = found.present[rows[0]]
                 others = _as_pixels(found.projection(rows[0])[present], model.channels)
                 pictures += list(others[: max(0, 9 - len(pictures))])

@@ -68,8 +68,8 @@ zfpipe.about = (() => {
     const most = Math.max(...columns);
     const last = layer.activation[position][layer.count[position] - 1];
     const middle = edges[columns.findIndex((_, bin) => 2 * sum(columns.slice(0, bin + 1)) >= fired)];
-    const of = `${fired} of ${fired + silent[position]} images excite it`;
-    const words = `${of}; half of them by more than about ${figure(middle)}.`;
+    const of = `${fired} of ${fired + silent[position]} images excite it, ${silent[position]} do not`;
+    const words = `${of}; half of the former by more than about ${figure(middle)}.`;
     return el(
       "section",
       {},
@@ -93,8 +93,8 @@ zfpipe.about = (() => {
       el(
         "p",
         { class: "quiet" },
-        `${words} Eight columns double the activation; the highest is ${zfpipe.plural(most, "image")}; the strongest ` +
-          `${layer.count[position]} stand in the dark ones.`,
+        `${words} The axis is logarithmic: eight columns double the activation; the highest is ${zfpipe.plural(most, "image")}; the strongest ` +
+          `${layer.count[position]} stand in the blue ones.`,
       ),
     );
   }

@@ -78,7 +78,14 @@ zfpipe.views.image = (() => {
     const run = zfpipe.site().runs[0];
     const images = await zfpipe.load("images");
     const place = images.index.indexOf(Number(number));
-    if (place < 0) throw new Error(`Image ${number} is among the strongest of no unit.`);
+    if (place < 0) {
+      const known = /^\d+$/.test(number) && Number(number) < run.images;
+      throw new Error(
+        known
+          ? `Image ${number} is among the strongest of no unit.`
+          : `There is no image ${number}; the images are 0 to ${run.images - 1}.`,
+      );
+    }
     const layers = await Promise.all(run.layers.map((layer) => zfpipe.load(`layer-${layer.stem}`)));
     const entries = images.entries[place]
       .map(([layer, position, rank]) => ({ layer: layers[layer], position, rank }))

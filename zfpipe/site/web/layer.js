@@ -3,15 +3,16 @@
 
 zfpipe.views.layer = (() => {
   const { el, address, segments, select, figure, plural } = zfpipe;
-  const { SORTS, LIFE, mostly, ordered, handed, similarities } = zfpipe.order;
+  const { SORTS, LIFE, mostly, ordered, handed, sensible, similarities } = zfpipe.order;
   let left = null; // the unit that was looked at last: coming back, its tile has the focus
 
-  async function view({ name, asked }) {
+  async function view({ name, asked: wished }) {
     const run = zfpipe.site().runs[0];
     const summary = run.layers.find((layer) => layer.name === name);
     if (!summary)
       throw new Error(`There is no layer ${name}; this run has ${run.layers.map((layer) => layer.name).join(", ")}.`);
     const layer = await zfpipe.load(`layer-${summary.stem}`);
+    const asked = sensible(layer, wished, run.classes);
     const show = asked.show === "patch" ? "patch" : "projection";
     const go = (change) => location.replace(address(["layer", name], { ...asked, ...change }));
     const positions = ordered(layer, asked, run.classes);
@@ -98,7 +99,7 @@ zfpipe.views.layer = (() => {
     const known = layer.unit.includes(Number(input.value));
     input.setCustomValidity(known ? "" : `${layer.name} has no unit ${input.value} here.`);
     input.addEventListener("input", () => input.setCustomValidity(""), { once: true });
-    if (known) location.hash = address(["layer", layer.name, "unit", input.value], handed(asked));
+    if (known) location.hash = address(["layer", layer.name, "unit", Number(input.value)], handed(asked));
     else input.reportValidity();
   }
 

@@ -75,6 +75,14 @@ zfpipe.order = (() => {
     return !asked.class || classes[mostly(layer, position).label] === asked.class;
   }
 
+  // What is asked, without what this layer does not have: an order, a class or a unit of another run's address.
+  function sensible(layer, asked, classes) {
+    const kept = { ...asked };
+    if (kept.class && !classes.includes(kept.class)) delete kept.class;
+    if (!(kept.sort in SORTS) || (kept.sort === "similar" && !layer.unit.includes(Number(kept.to)))) delete kept.sort;
+    return kept;
+  }
+
   // What of an address decides the order, to be handed on from view to view.
   function handed(asked) {
     return Object.fromEntries(
@@ -82,5 +90,5 @@ zfpipe.order = (() => {
     );
   }
 
-  return { SORTS, LIFE, mostly, similarities, ordered, handed };
+  return { SORTS, LIFE, mostly, similarities, ordered, handed, sensible };
 })();

@@ -14,7 +14,7 @@ zfpipe.views.unit = (() => {
       throw new Error(`There is no layer ${name}; this run has ${run.layers.map((layer) => layer.name).join(", ")}.`);
     const [layer, images] = await Promise.all([zfpipe.load(`layer-${summary.stem}`), zfpipe.load("images")]);
     const position = layer.unit.indexOf(Number(number));
-    if (position < 0) throw new Error(`${name} has no unit ${number} here.`);
+    if (position < 0 || String(layer.unit[position]) !== number) throw new Error(`${name} has no unit ${number} here.`);
     zfpipe.views.layer.leave(name, number);
     const walk = way(layer, position, asked, run);
     const pairs = pairsOf(layer, position, run, images);

@@ -104,9 +104,8 @@ class Run(Mapping[str, "Layer"]):
     def evolve(self) -> pd.DataFrame:
         """Return these units through training, a row for each epoch at which an image excites the unit.
 
-        Columns: layer, unit, epoch, activation, train_index (a row of the training split; `image` has validation images),
-        class (None where there is none), changed (whether it is another image than at the epoch before), row and col in
-        the map.
+        Columns: layer, unit, epoch, activation, train_index (of the training split, which `image` does not read), class
+        (or None), changed (whether it is another image than at the epoch before), row and col in the map.
         """
         tables, classes = [], np.array([*self.evolution.classes, None], object)
         for name, layer in self.evolution.layers.items():
@@ -186,7 +185,8 @@ class Layer:
         Columns: unit, rank, activation, image_index, class and path (None where the packed images are gone), row and
         col in the map, and the box of the patch: top, left, bottom, right. Dead units have no row.
         """
-        chosen = np.arange(len(self)) if units is None else np.array(self._numbers(units), int)
+        named = units if isinstance(units, Iterable) else [units]
+        chosen = np.arange(len(self)) if units is None else np.array([self._number(unit) for unit in named], int)
         place, rank = np.nonzero(self.mined.present[chosen])
         unit = chosen[place]
         boxes = self.mined.boxes(self.run.topk.input_size)[unit, rank]
@@ -206,9 +206,6 @@ class Layer:
 
     def __iter__(self) -> Iterator["Unit"]:
         return (Unit(self, number) for number in range(len(self)))
-
-    def _numbers(self, units: int | Sequence[int]) -> list[int]:
-        return [self._number(unit) for unit in (units if isinstance(units, Iterable) else [units])]
 
     def _number(self, number: int) -> int:
         try:
@@ -259,7 +256,7 @@ class Unit:
             raise UserError(f"{self.layer.run.folder / TOPK} holds no histograms: an older zfpipe made it; mine again.")
         silent, *counts = counts[self.number].tolist()
         used = np.flatnonzero(counts)
-        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0)
+        bins = slice(used.min(initial=len(counts)), used.max(initial=-1) + 1)
         low, high = EDGES[:-1][bins], EDGES[1:][bins]
         return pd.DataFrame({"low": [0, *low], "high": [0, *high], "images": [silent, *counts[bins]]})
 
@@ -278,7 +275,7 @@ class Unit:
 
         `scale` enlarges each pixel of the input; None chooses one that makes a pair about 260 pixels wide.
         """
-        if scale is not None and scale < 1:
+        if (scale or 1) < 1:
             raise UserError(f"scale is {scale}; it has to be at least 1.")
         with self._found() as (found, position):
             ranks = range(len(self.activation))

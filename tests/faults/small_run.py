@@ -18,7 +18,7 @@ from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
 
 REPOSITORY = Path(__file__).parents[2]
-STAGES = ("check", "pack", "train", "mine", "merge", "reconstruct", "figure", "gallery")
+STAGES = ("check", "pack", "train", "mine", "merge", "selectivity", "reconstruct", "figure", "gallery")
 CONFIG = """
 datasets: {small: {source: folder, root: images}}
 runs:

@@ -40,7 +40,7 @@ def test_a_model_file_knows_its_own_size(capsys, tmp_path):
         (["zfnet", "--input-size", "16"], "model.input_size is 16"),
         (["{broken"], "is no JSON"),
         (["nowhere.pt"], "no model file nowhere.pt"),
-        (["torchvision:vit_b_16"], "LayerNorm at encoder.layers.encoder_layer_0.ln has no rule. A deconvnet"),
+        (["torchvision:vit_b_16"], "LayerNorm at encoder.layers.encoder_layer_0.ln_1 has no rule. A deconvnet"),
         (["resnet18"], "did you mean 'torchvision:resnet18'?"),
         (["zfnet", "--channels", "0"], "zfnet and alexnet take 1 channel or more"),
     ],

@@ -9,7 +9,7 @@ import torch
 
 from zfpipe.files import checkpoint
 
-BELOW_MINE = {"merge": 1, "reconstruct": 3, "figure": 3, "gallery": 1}
+BELOW_MINE = {"merge": 1, "selectivity": 1, "reconstruct": 3, "figure": 3, "gallery": 1}
 MINE_AND_BELOW = {"mine": 2} | BELOW_MINE
 TRAIN_AND_BELOW = {"train": 1, "view": 1} | MINE_AND_BELOW
 EVERYTHING = {"check": 1, "pack": 2} | TRAIN_AND_BELOW
@@ -66,7 +66,7 @@ def test_another_way_to_collide_reruns_what_projects(place):
 
 def test_another_layer_is_mined_and_drawn_without_training(place):
     place.config["runs"]["tiny"]["layers"] += ["conv4"]
-    assert place.would_run() == {"mine": 2, "merge": 1, "reconstruct": 4, "figure": 4, "gallery": 1}
+    assert place.would_run() == {"mine": 2} | BELOW_MINE | {"reconstruct": 4, "figure": 4}
 
 
 def test_another_image_to_view_is_viewed_alone(place):
@@ -133,7 +133,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(own_code):
         ("stages/mine.py", MINE_AND_BELOW),
         ("stages/reconstruct.py", {"reconstruct": 3, "figure": 3, "gallery": 1}),
         ("site/pixels.py", {"gallery": 1}),
-        ("pictures/pages.py", {"figure": 3, "view": 1}),
+        ("pictures/pages.py", {"figure": 3, "view": 1, "selectivity": 1, "gallery": 1}),
     ],
 )
 def test_other_code_reruns_the_stages_that_use_it_and_what_follows(own_code, module, rerun):
@@ -152,7 +152,7 @@ def test_code_that_decides_no_result_reruns_nothing(own_code):
 def test_another_style_sheet_reruns_pictures_alone(own_code):
     path = own_code / "code/zfpipe/pictures/paper.mplstyle"
     path.write_text(path.read_text() + "\n# other\n")
-    assert own_code.would_run() == {"figure": 3, "view": 1}
+    assert own_code.would_run() == {"figure": 3, "view": 1, "selectivity": 1, "gallery": 1}
 
 
 def test_another_script_of_the_page_reruns_the_gallery_alone(own_code):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zfpipe.data.page import copy_of, render
+from zfpipe.data.comparison import comparison_page
+from zfpipe.data.page import copy_of
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.sums import read_table
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(arguments.out_csv, csv_text([OF_RUN + OF_LAYER, *rows]))
     layers = list(dict.fromkeys(layer["layer"] for row in runs for layer in row["layers"]))
     figures = [(layer, _figures(layer, arguments)) for layer in layers]
-    write_text(arguments.out_html, render("compare.html.j2", runs=runs, layers=layers, figures=figures, alike=alike))
+    write_text(arguments.out_html, comparison_page(runs=runs, layers=layers, figures=figures, alike=alike))
     say(f"compare: {len(runs)} runs, {len(rows)} layers; {arguments.out_html}")
 
 

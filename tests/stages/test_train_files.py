@@ -1,6 +1,11 @@
 """`zfpipe train --train-manifest`: images from their own files, decoded in worker processes, are the packed ones."""
 
+import multiprocessing
+import os
 import shutil
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +13,8 @@ from PIL import Image
 from train_command import MODEL, assert_same, refused, rows_of, train
 
 from zfpipe.__main__ import main
-from zfpipe.data.batches import pixel_mean
+from zfpipe.data import streamed as streaming
+from zfpipe.data.batches import batches, pixel_mean
 from zfpipe.data.manifest import read_manifest, write_manifest
 from zfpipe.data.packed import open_packed
 from zfpipe.data.streamed import Streamed
@@ -121,16 +127,37 @@ def test_a_checked_file_that_does_not_decode_is_one_sentence(data, tmp_path, cap
     assert f"{path} ends early" in said or f"{path} is not an image" in said
 
 
-def test_a_killed_worker_is_one_sentence(data, monkeypatch):
-    import os
-    import signal
+@pytest.mark.parametrize("given", [[], ["--mean", 100, "--std", 50]], ids=["while counting the mean", "in an epoch"])
+def test_a_killed_worker_is_one_sentence(data, tmp_path, capfd, monkeypatch, given):
+    decode, last = streaming.packed_image, read_manifest(data / "manifest.csv", "train")[-1].path
 
-    from zfpipe.data import streamed as module
-    from zfpipe.errors import UserError
+    def killed(path, *others):
+        if path.as_posix().endswith(last):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(path, *others)
 
-    monkeypatch.setattr(module, "packed_image", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(UserError, match="A process that decodes training images was ended"):
-        list(streamed(data, 1).stream([np.array([0])]))
+    monkeypatch.setattr(streaming, "packed_image", killed)
+    words = files(data, "--epochs", 3, "--workers", 1, *given)
+    said = refused(capfd, data, tmp_path, *words, model=PLAIN, train=False)
+    assert "A process that decodes training images was ended" in said
+
+
+def test_workers_are_begun_by_the_main_thread_and_end_well(data, monkeypatch):
+    """One that the thread of a pool forks ends with an error, which comes up in the training if it is quick enough."""
+    begun, start = [], multiprocessing.Process.start
+
+    def noting(process):
+        begun.append((process, threading.current_thread()))
+        start(process)
+
+    monkeypatch.setattr(multiprocessing.Process, "start", noting)
+    images = streamed(data)
+    assert len(list(batches(images, images.labels, np.arange(26), 8))) == 4
+    assert [thread for _, thread in begun] == [threading.main_thread()] * 2
+    for process, _ in begun:
+        process.join(20)
+        assert process.exitcode == 0
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,13 @@ def batches(
     """Yield (images (B, C, H, W) uint8, labels (B) int64) in `order`; the last batch holds what is left.
 
     Of the images only those that a `share` sees are read; the labels are those of the whole batch.
-    One batch is read ahead in a thread.
+    One batch is read ahead in a thread, or several by the workers of images that stream.
     """
     groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     read = _read(images, [group[share.seen(len(group))] for group in groups])
-    return ahead(_on_device(pixels, labels[group], device) for pixels, group in zip(read, groups, strict=True))
+    made = (_on_device(pixels, labels[group], device) for pixels, group in zip(read, groups, strict=True))
+    # Workers read ahead by themselves, and have to be begun here: one that a pool's thread forks cannot end well.
+    return made if hasattr(images, "stream") else ahead(made)
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:

@@ -4,6 +4,7 @@ Of an image some hundred bytes are held: its path in one buffer, its class, its 
 batches ahead; they share these with this process and copy nothing. Pixels are those of the packed split.
 """
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -22,6 +23,8 @@ from zfpipe.data.sizes import Size, pair
 from zfpipe.errors import UserError
 
 DIGEST = 32  # bytes of a SHA-256
+# How many workers there are is the config's to say. Here, since batches are read in a thread, where no filter holds.
+warnings.filterwarnings("ignore", "This DataLoader will create")
 
 
 class Streamed:
@@ -65,19 +68,24 @@ class Streamed:
         """
         workers = {"num_workers": self._workers, "prefetch_factor": 2} if self._workers else {}
         own = torch.Generator()  # it draws a seed for the workers; of torch's own generator, dropout would notice
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "This DataLoader will create")  # the config says how many
-            loader = DataLoader(self._files, batch_sampler=groups, collate_fn=_as_they_are, generator=own, **workers)
-        try:
+        loader = DataLoader(self._files, batch_sampler=groups, collate_fn=_as_they_are, generator=own, **workers)
+        with watched():
             for images in loader:
                 yield _pixels(images)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise UserError(
-                "A process that decodes training images was ended (for want of memory, if nobody did it); the same "
-                "command goes on from the newest epoch, and fewer train.workers need less memory."
-            ) from error
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Raise UserError where a worker was killed: PyTorch tells of it in the middle of whatever is being done."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "A process that decodes training images was ended (for want of memory, if nobody did it); the same "
+            "command goes on from the newest epoch, and fewer train.workers need less memory."
+        ) from error
 
 
 class _Files:

@@ -19,7 +19,7 @@ from torch import nn
 from zfpipe.data.batches import check_splits, in_memory_if_it_fits
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.data.sizes import Size, pair
-from zfpipe.data.streamed import Streamed
+from zfpipe.data.streamed import Streamed, watched
 from zfpipe.data.transforms import centre_crop
 from zfpipe.errors import UserError
 from zfpipe.files.code import code_sha256
@@ -98,6 +98,7 @@ def _work(arguments: argparse.Namespace, team: Team, meeting: str) -> None:
         if val.channels != 3:
             spec["channels"] = val.channels
         work = _take if arguments.epochs == 0 else _train
+        files.enter_context(watched())
         model, rows, facts = work(arguments, spec, weights, prepare, train, val, machine)
     if not team.leads:
         return

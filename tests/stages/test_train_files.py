@@ -1,11 +1,11 @@
 """`zfpipe train --train-manifest`: images from their own files, decoded in worker processes, are the packed ones."""
 
-import multiprocessing
 import os
 import shutil
 import signal
 import threading
 import time
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import pytest
@@ -145,13 +145,13 @@ def test_a_killed_worker_is_one_sentence(data, tmp_path, capfd, monkeypatch, giv
 
 def test_workers_are_begun_by_the_main_thread_and_end_well(data, monkeypatch):
     """One that the thread of a pool forks ends with an error, which comes up in the training if it is quick enough."""
-    begun, start = [], multiprocessing.Process.start
+    begun, start = [], BaseProcess.start
 
     def noting(process):
         begun.append((process, threading.current_thread()))
         start(process)
 
-    monkeypatch.setattr(multiprocessing.Process, "start", noting)
+    monkeypatch.setattr(BaseProcess, "start", noting)
     images = streamed(data)
     assert len(list(batches(images, images.labels, np.arange(26), 8))) == 4
     assert [thread for _, thread in begun] == [threading.main_thread()] * 2

@@ -7,6 +7,7 @@ batches ahead; they share these with this process and copy nothing. Pixels are t
 import contextlib
 import hashlib
 import json
+import sys
 import warnings
 from array import array
 from collections.abc import Iterable, Iterator
@@ -67,6 +68,8 @@ class Streamed:
         Raises UserError, naming the file, for an image that is missing, changed or damaged.
         """
         workers = {"num_workers": self._workers, "prefetch_factor": 2} if self._workers else {}
+        if workers and sys.platform == "linux":  # forked, they share the paths; a spawned process would spawn them
+            workers["multiprocessing_context"] = "fork"
         own = torch.Generator()  # it draws a seed for the workers; of torch's own generator, dropout would notice
         loader = DataLoader(self._files, batch_sampler=groups, collate_fn=_as_they_are, generator=own, **workers)
         with watched():

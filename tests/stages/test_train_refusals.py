@@ -47,6 +47,7 @@ def test_weights_that_are_not_there(data, tmp_path, capsys):
         (["--mean", "median"], "train.mean is 'median'"),
         (["--scale-range", 2, 1], "train.scale_range is 2.0 1.0"),
         (["--dropout", 1], "train.dropout is 1.0"),
+        (["--precision", "tf32"], "precision is tf32, which CUDA devices have; this runs on cpu"),
         (["--device", "gpu"], "auto, cpu, cuda, mps"),
         (["--initial-scale", 0], "train.initial_scale is 0.0"),
     ],

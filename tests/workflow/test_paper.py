@@ -60,6 +60,7 @@ def test_runs_with_and_without_layers_stand_in_one_table(place):
     assert "runs.cut.layers names 'conv3'" in place.make(status=1)
 
 
+@pytest.mark.slow
 def test_all_runs_stand_on_one_page(place):
     control = place.config["runs"]["tiny"] | {"train": {"epochs": 0}, "layers": ["conv1", "conv2"]}
     place.config["runs"]["control"] = control | {"model": control["model"] | {"weights": "random"}}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 
@@ -16,6 +17,7 @@ def other_images(root):
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{image}.png")
 
 
+@pytest.mark.slow
 def test_layers_are_probed_on_another_data_set(place):
     other_images(place / "others")
     place.config["datasets"]["others"] = {"source": "folder", "root": "others"}

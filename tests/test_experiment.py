@@ -457,3 +457,14 @@ def test_the_photographs_that_ship_are_not_for_networks_of_five_channels(tmp_pat
         UserError, match=r"view.images.c is 'photographs:chelsea', and the run's images have 5 channels"
     ):
         loaded("{view: {images: {c: 'photographs:chelsea'}}}", whole)
+
+
+def test_a_table_of_boxes_is_read_with_the_config(tmp_path):
+    head = "image,part,top,left,bottom,right\n"
+    for text, sentence in (
+        ("", "lacks the column 'image'"),
+        (head + "cats,eye,1,2,3,4\n", "line 2: no image is called"),
+    ):
+        (tmp_path / "boxes.csv").write_text(text)
+        images = '{cat: "photographs:chelsea", man: "photographs:astronaut"}'
+        refused(f"{{correspond: {{images: {images}, boxes: {tmp_path}/boxes.csv}}}}", "correspond.boxes: ", sentence)

@@ -44,6 +44,12 @@ def _check_correspond(at: str, correspond: dict[str, Any], known_layers: Callabl
     if correspond["boxes"] is None:
         raise UserError(f"config: {at} names images and no boxes; name a CSV, image,part,top,left,bottom,right.")
     correspond["boxes"] = existing(f"{at}.boxes", correspond["boxes"], "file")
+    from zfpipe.data.boxes import read_boxes  # here, since most configs do without
+
+    try:
+        read_boxes(correspond["boxes"], correspond["images"])
+    except UserError as error:
+        raise UserError(f"config: {at}.boxes: {error}") from error
 
 
 def _there(at: str, image: str, channels: int) -> str:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from zfpipe.pictures.crops import fit_tile, hatch
 from zfpipe.pictures.filters import Filters
-from zfpipe.pictures.grids import Text, UnitPictures, grid_page, pair_picture, save_grid, tile_size
+from zfpipe.pictures.grids import UnitPictures, grid_page, pair_picture, save_grid, tile_size
 from zfpipe.pictures.mosaics import BLANK, LINE, PAPER
 from zfpipe.pictures.pages import number, page_figure, wrap
+from zfpipe.pictures.prose import Text
 
 INPUT = (64, 64)
 TEXT = Text(

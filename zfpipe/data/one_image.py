@@ -37,6 +37,19 @@ def name_of(image: str) -> str:
     return image.rsplit("/", 1)[-1].removeprefix(SHIPPED)
 
 
+def names_of(images: list[str], names: list[str] | None) -> list[str]:
+    """Return what to call images that a command names: `names`, or each one's own.
+
+    Raises UserError if there is not one name for each, or one for two.
+    """
+    if names and len(names) != len(images):
+        raise UserError(f"--name has {len(names)} entries for {len(images)} images; give one for each.")
+    names = names or [name_of(image) for image in images]
+    if len(set(names)) < len(names):
+        raise UserError(f"Two images have one name ({', '.join(names)}); give each its own with --name.")
+    return names
+
+
 def _path(image: str) -> str:
     if not image.startswith(SHIPPED):
         return image

@@ -126,6 +126,18 @@ def read_topk(path: str | Path) -> TopK:
     return topk
 
 
+def require_weights(topk: TopK, path: str | Path, model_sha256: str, model: str | Path) -> None:
+    """Raise UserError unless the top-k file at `path` was mined with the weights of `model`."""
+    if topk.model_sha256 != model_sha256:
+        raise UserError(f"{path} was made from other weights than {model}; mine again.")
+
+
+def require_images(topk: TopK, path: str | Path, manifest_sha256: str, images: str | Path) -> None:
+    """Raise UserError unless the top-k file at `path` was mined over the packed split `images`."""
+    if topk.manifest_sha256 != manifest_sha256:
+        raise UserError(f"{path} was mined over other images than {images}; mine again.")
+
+
 def check_layer_name(name: str) -> None:
     """Raise UserError for a name that cannot stand in a file: it names a group and a picture."""
     if not name or "/" in name or name.strip(".") == "":

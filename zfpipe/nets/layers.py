@@ -102,6 +102,13 @@ def choose(available: dict[str, Layer], names: Iterable[str]) -> list[Layer]:
     return [layer for name, layer in available.items() if name in names]
 
 
+def chosen(traced: Traced, names: list[str]) -> list[Layer]:
+    """Return the layers of a network that a command names; ['all'] are those that the deconvnet can leave."""
+    available = layers(traced)
+    every = [name for name, layer in available.items() if not layer.obstacle]
+    return choose(available, every if names == ["all"] else names)
+
+
 def _shapeless(step: Step, lying: tuple[Place, Place]) -> str:
     """Say why a map is no stack of feature maps, or return ''."""
     if len(step.shape) == 1 or (len(step.shape) == 3 and [place.dim for place in lying] == [2, 3]):

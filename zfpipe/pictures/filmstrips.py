@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -10,15 +9,16 @@ from zfpipe.data.channels import shown
 from zfpipe.files.evolution import LayerEvolution
 from zfpipe.files.reconstruction import inside_image
 from zfpipe.pictures.crops import fit_tile
-from zfpipe.pictures.grids import LINE, MARGIN, SHARP, Text, UnitPictures, tile_size
+from zfpipe.pictures.grids import MARGIN, SHARP, UnitPictures, tile_size
 from zfpipe.pictures.mosaics import BLANK, blank_page
 from zfpipe.pictures.mosaics import LINE as RIM
-from zfpipe.pictures.pages import Page, Words, number, save_page, wrap
+from zfpipe.pictures.pages import Page, Words, number
+from zfpipe.pictures.prose import Prose, Text
 from zfpipe.pictures.ranges import unit_pixels
 
 # Inches on the page, and points of type.
 TILE, GAP, BETWEEN, LABEL, HEADING, BAR = 0.62, 0.1, 0.12, 0.62, 0.2, 0.035
-TITLE_SIZE, DETAIL_SIZE, LABEL_SIZE, NUMBER_SIZE, NOTE_SIZE = 10, 7.5, 6.5, 5.5, 6
+LABEL_SIZE, NUMBER_SIZE = 6.5, 5.5
 JUMP = (213, 94, 0)  # the bar before an image that is another one than at the epoch before
 FIGURES = 0.12  # inches for the activation below a patch
 
@@ -47,24 +47,6 @@ def strip_of(
     return Strip(pictures, layer.changed[row])
 
 
-def save_filmstrip(
-    path: str | Path,
-    kind: str,
-    strips: Sequence[Strip],
-    epochs: Sequence[int],
-    crop: tuple[int, int],
-    input_size: tuple[int, int],
-    text: Text,
-    dpi: int = 150,
-) -> None:
-    """Draw units through training; save it as `kind` 'png' or 'pdf', the same bytes each time.
-
-    `crop` is a patch's size, `input_size` the network's, (height, width) in pixels. `dpi` is the PNG's resolution: a
-    PDF keeps every pixel of the input.
-    """
-    save_page(path, filmstrip_page(kind, strips, epochs, crop, input_size, text, dpi), kind)
-
-
 def filmstrip_page(
     kind: str,
     strips: Sequence[Strip],
@@ -74,12 +56,15 @@ def filmstrip_page(
     text: Text,
     dpi: int = 150,
 ) -> Page:
-    """Return the page that `save_filmstrip` saves."""
+    """Return units through training as a page, to be saved as `kind` 'png' or 'pdf'.
+
+    `crop` is a patch's size, `input_size` the network's, (height, width) in pixels. `dpi` is the PNG's resolution: a
+    PDF keeps every pixel of the input.
+    """
     tile = tile_size(crop, max(SHARP, *crop) if kind == "pdf" else TILE * dpi)
     layout = _Layout(max(tile) / TILE if kind == "pdf" else dpi, tile, len(strips), len(epochs), text)
     page = Page(blank_page(*layout.page_size), layout.per_inch)
-    page.words += layout.lines(layout.above, layout.px(MARGIN), "#222222")
-    page.words += layout.lines(layout.below, layout.foot, "#666666")
+    page.words += layout.prose.words(layout.px(MARGIN), layout.px(MARGIN), layout.foot)
     for place, epoch in enumerate(epochs):
         middle = layout.left(place) + tile[1] / 2
         said = f"epoch {epoch}" if place == 0 else str(epoch)
@@ -119,13 +104,11 @@ class _Layout:
         width = 2 * self.px(MARGIN) + self.px(LABEL) + epochs * (tile[1] + self.px(GAP))
         width = max(width, self.px(4.2))  # or the words above would be broken too often
         inches = width / per_inch - 2 * MARGIN
-        self.above = [(line, TITLE_SIZE, "bold") for line in wrap(text.title, inches, 1.1 * TITLE_SIZE)]
-        self.above += [(line, DETAIL_SIZE, "normal") for line in wrap(text.details, inches, DETAIL_SIZE)]
-        self.below = [(line, NOTE_SIZE, "normal") for line in wrap(text.notes, inches, NOTE_SIZE)]
-        self._first = self.px(MARGIN + HEADING) + self._height(self.above)
+        self.prose = Prose(text, inches, per_inch)
+        self._first = self.px(MARGIN + HEADING) + self.prose.above
         self.heading = self._first - self.px(HEADING / 2)
         self.foot = self.top(units) + self.px(0.02)
-        self.page_size = (self.foot + self._height(self.below) + self.px(0.6 * MARGIN), width)
+        self.page_size = (self.foot + self.prose.below + self.px(0.6 * MARGIN), width)
 
     def px(self, inches: float) -> int:
         return round(inches * self.per_inch)
@@ -137,15 +120,3 @@ class _Layout:
     def left(self, place: int) -> int:
         """Where an epoch's column begins."""
         return self.px(MARGIN) + self.px(LABEL) + place * (self.tile[1] + self.px(GAP))
-
-    def lines(self, lines: list[tuple[str, float, str]], top: float, colour: str) -> list[Words]:
-        """The lines of a text, one below the other from `top`."""
-        words = []
-        for line, size, weight in lines:
-            step = LINE * size / 72 * self.per_inch
-            words.append(Words(line, self.px(MARGIN), top + step / 2, size, "left", weight, colour))
-            top += step
-        return words
-
-    def _height(self, lines: list[tuple[str, float, str]]) -> int:
-        return self.px(sum(LINE * size for _, size, _ in lines) / 72)

@@ -18,14 +18,14 @@ from zfpipe.pictures.mosaics import (
     gap_of,
     paint,
 )
-from zfpipe.pictures.pages import Page, Words, number, save_page, wrap
+from zfpipe.pictures.pages import Page, Words, number, save_page
+from zfpipe.pictures.prose import Prose, Text
 
 # Inches on the page, and points of type.
 PAGE_WIDTH, MARGIN = 11.0, 0.22
 BLOCK_LEAST, BLOCK_MOST = 1.05, 2.2
 BETWEEN_PAIRS, LABEL, BELOW_PAIR = 0.26, 0.17, 0.09
-TITLE_SIZE, DETAIL_SIZE, LABEL_SIZE, NOTE_SIZE = 10, 7.5, 6.5, 6
-LINE = 1.45  # of the type's size
+LABEL_SIZE = 6.5
 SHARP = 64  # pixels: a PDF keeps each pixel of the input, and gives smaller tiles at least this many
 
 
@@ -48,15 +48,6 @@ class UnitPictures:
     def present(self) -> np.ndarray:
         """(K,) bool: which entries are there."""
         return self.boxes[:, 2] > self.boxes[:, 0]
-
-
-@dataclass(frozen=True)
-class Text:
-    """What a figure says: a `title`, the `details` beneath it, the small print (`notes`) at its foot."""
-
-    title: str
-    details: str
-    notes: str
 
 
 def save_grid(
@@ -160,37 +151,22 @@ class _Layout:
         )
         width = Grid(count, columns, cell, between).size[1] + 2 * self.px(MARGIN)
         inches = width / self.per_inch - 2 * MARGIN
-        self._above = [
-            *((line, TITLE_SIZE, "bold") for line in wrap(text.title, inches, 1.1 * TITLE_SIZE)),
-            *((line, DETAIL_SIZE, "normal") for line in wrap(text.details, inches, DETAIL_SIZE)),
-        ]
-        self._below = [(line, NOTE_SIZE, "normal") for line in wrap(text.notes, inches, NOTE_SIZE)]
-        top = self.px(MARGIN) + self._height(self._above) + self.px(BELOW_PAIR)
+        self._prose = Prose(text, inches, self.per_inch)
+        top = self.px(MARGIN) + self._prose.above + self.px(BELOW_PAIR)
         self.panel = None
         if filters is not None:
             self.panel = FilterPanel(filters, top, self.px(MARGIN), width - 2 * self.px(MARGIN), self.per_inch)
             top = self.panel.bottom + self.px(BELOW_PAIR)
         self.grid = Grid(count, columns, cell, between, top + self.px(LABEL), self.px(MARGIN))
         self._foot = self.grid.top + self.grid.size[0] + self.px(1.5 * BELOW_PAIR)
-        self.page_size = (self._foot + self._height(self._below) + self.px(0.6 * MARGIN), width)
+        self.page_size = (self._foot + self._prose.below + self.px(0.6 * MARGIN), width)
 
     def px(self, inches: float) -> int:
         return round(inches * self.per_inch)
 
     def text_words(self) -> list[Words]:
         """The title and details above, the small print below."""
-        return self._lines(self._above, self.px(MARGIN), "#222222") + self._lines(self._below, self._foot, "#666666")
-
-    def _lines(self, lines: list[tuple[str, float, str]], top: float, colour: str) -> list[Words]:
-        words = []
-        for line, size, weight in lines:
-            step = LINE * size / 72 * self.per_inch
-            words.append(Words(line, self.px(MARGIN), top + step / 2, size, "left", weight, colour))
-            top += step
-        return words
-
-    def _height(self, lines: list[tuple[str, float, str]]) -> int:
-        return self.px(sum(LINE * size for _, size, _ in lines) / 72)
+        return self._prose.words(self.px(MARGIN), self.px(MARGIN), self._foot)
 
 
 def _label(unit: UnitPictures, layout: _Layout, position: int) -> list[Words]:

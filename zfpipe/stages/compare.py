@@ -18,7 +18,7 @@ from zfpipe.data.page import copy_of
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.sums import read_table
-from zfpipe.files.topk import LayerTopK, read_topk
+from zfpipe.files.topk import LayerTopK, read_topk, require_weights
 from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import Changes
 from zfpipe.nets.models import load_model
@@ -80,8 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
 def of_run(name: str, model_path: str, metrics: str, topk: str, table: str, likeness: str | None) -> dict[str, Any]:
     """Return a run's numbers, with those of its layers; what was not measured is ''."""
     model, rows, mined = load_model(model_path), read_table(metrics), read_topk(topk)
-    if mined.model_sha256 != model.sha256():
-        raise UserError(f"{topk} was made from other weights than {model_path}; mine again.")
+    require_weights(mined, topk, model.sha256(), model_path)
     changes, last = Changes.of(model.spec), rows[-1] if rows else {}
     units, patches = _by_layer(table, "selectivity"), _by_layer(likeness, "ranks") if likeness else {}
     return {

@@ -19,9 +19,9 @@ import numpy as np
 from zfpipe.data.batches import seed_for
 from zfpipe.data.boxes import pixel_box, read_boxes
 from zfpipe.data.channels import shown
-from zfpipe.data.one_image import name_of, read_one, size_of_image
+from zfpipe.data.one_image import names_of, read_one, size_of_image
 from zfpipe.errors import UserError
-from zfpipe.files.csv_text import csv_text
+from zfpipe.files.csv_text import cells, csv_text
 from zfpipe.files.whole import write_text
 from zfpipe.nets.correspondence import Signs, hamming, masked, papers_layers
 from zfpipe.nets.device import add_device_arguments, prepare_device
@@ -69,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write table and figure. Raises UserError for what is not there or does not fit."""
-    names = arguments.name or [name_of(image) for image in arguments.image]
-    _check(arguments, names)
+    _check(arguments)
+    names = names_of(arguments.image, arguments.name)
     device = prepare_device(arguments.device, arguments.threads)
     model = load_model(arguments.model).to(device)
     traced = trace(model.network, model.input_size, model.channels)
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     for number, layer in enumerate(layers):
         of_layer = np.stack([found[number] for found in signs])  # (images, boxes, features)
         rows += [{"layer": layer.name} | row for row in table(of_layer, parts)]
-    write_text(arguments.out_csv, csv_text([COLUMNS, *map(_as_text, rows)]))
+    write_text(arguments.out_csv, csv_text([COLUMNS, *(cells(row, COLUMNS) for row in rows)]))
     _draw(arguments, images, rows)
     say(f"correspond: {len(images)} images, {len(parts)} parts, {arguments.draws} draws; {arguments.out_csv}")
 
@@ -138,13 +138,9 @@ def table(signs: np.ndarray, parts: list[str]) -> list[dict]:
     return rows
 
 
-def _check(arguments: argparse.Namespace, names: list[str]) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     if len(arguments.image) < 2:
         raise UserError(f"correspond has {len(arguments.image)} image; it compares images, so give at least 2.")
-    if len(names) != len(arguments.image):
-        raise UserError(f"--name has {len(names)} entries for {len(arguments.image)} images; give one for each.")
-    if len(set(names)) < len(names):
-        raise UserError(f"Two images have one name ({', '.join(names)}); give each its own with --name.")
     for key, least in (("batch_size", 1), ("draws", 1), ("dpi", 30)):
         if getattr(arguments, key) < least:
             raise UserError(f"correspond.{key} is {getattr(arguments, key)}; it must be at least {least}.")
@@ -162,7 +158,3 @@ def _draw(arguments: argparse.Namespace, images: list[Marked], rows: list[dict])
             kinds = layers.setdefault(row["layer"], {"part": [], "random": []})
             kinds[row["masked"]].append((row["mean"], row["std"]))
     draw_correspondence(arguments.out_png, pictures, parts, layers, arguments.title, arguments.dpi)
-
-
-def _as_text(row: dict) -> list:
-    return [f"{value:.6g}" if isinstance(value, float) else value for value in (row[column] for column in COLUMNS)]

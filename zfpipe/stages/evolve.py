@@ -22,7 +22,7 @@ from zfpipe.nets.deconvnet import COLLIDE
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.epochs import Epochs
 from zfpipe.nets.evaluation import require_fit
-from zfpipe.nets.layers import Layer, choose, layers
+from zfpipe.nets.layers import Layer, chosen
 from zfpipe.nets.looking import strongest_of
 from zfpipe.nets.memory import Fitting
 from zfpipe.nets.models import Model, load_model
@@ -106,12 +106,12 @@ def _follow(
 ) -> None:
     """Fill in an epoch, whose weights the model has, in all layers; the first one that comes makes them."""
     traced = trace(model.network, model.input_size, model.channels)
-    chosen = _layers(traced, arguments.layers)
+    asked = chosen(traced, arguments.layers)
     strongest = Fitting("evolve", arguments.batch_size).whole(
-        lambda size: strongest_of(model, traced, images, rows, chosen, size, f"evolve epoch {epoch}")
+        lambda size: strongest_of(model, traced, images, rows, asked, size, f"evolve epoch {epoch}")
     )
     place = found.epochs.index(epoch)
-    for layer in chosen:
+    for layer in asked:
         best = strongest[layer.name]
         if layer.name not in found.layers:
             units = some_units(best, arguments.units, arguments.seed)
@@ -159,12 +159,6 @@ def _empty(layer: Layer, units: np.ndarray, epochs: int, model: Model) -> LayerE
     label = np.full(shape, MISSING, np.int32)
     zeros = np.zeros(pixels, np.float32), np.zeros(pixels, np.uint8)
     return LayerEvolution(units, entries, label, *zeros, layer.channels)
-
-
-def _layers(traced: Traced, names: list[str]) -> list[Layer]:
-    available = layers(traced)
-    every = [name for name, layer in available.items() if not layer.obstacle]
-    return choose(available, every if names == ["all"] else names)
 
 
 def _check(arguments: argparse.Namespace) -> None:

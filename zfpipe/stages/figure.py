@@ -12,7 +12,8 @@ from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
 from zfpipe.pictures.filters import Filters
-from zfpipe.pictures.grids import Text, UnitPictures, save_grid
+from zfpipe.pictures.grids import UnitPictures, save_grid
+from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
 from zfpipe.progress import say
 

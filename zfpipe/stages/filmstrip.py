@@ -7,8 +7,9 @@ import argparse
 from zfpipe.data.channels import say_channels, shown_channels
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.evolution import Evolution, LayerEvolution, read_evolution
-from zfpipe.pictures.filmstrips import save_filmstrip, strip_of
-from zfpipe.pictures.grids import Text
+from zfpipe.pictures.filmstrips import filmstrip_page, strip_of
+from zfpipe.pictures.pages import save_page
+from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, say_scale
 from zfpipe.progress import say
 
@@ -40,14 +41,13 @@ def run(arguments: argparse.Namespace) -> None:
     if not len(layer.unit):
         raise UserError(f"All units of {arguments.layer} are dead at epoch {found.epochs[-1]}; nothing can be drawn.")
     settings = found.input_size, arguments.channels, arguments.quantile
-    strips, text = (
-        [strip_of(layer, row, *settings) for row in range(len(layer.unit))],
-        describe(found, layer, arguments),
-    )
+    strips = [strip_of(layer, row, *settings) for row in range(len(layer.unit))]
+    text = describe(found, layer, arguments)
     crop = layer.entries.crop_size(found.input_size)
     for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
         if path:
-            save_filmstrip(path, kind, strips, found.epochs, crop, found.input_size, text, arguments.dpi)
+            page = filmstrip_page(kind, strips, found.epochs, crop, found.input_size, text, arguments.dpi)
+            save_page(path, page, kind)
     say(f"filmstrip: {arguments.layer}: {text.details}")
 
 

@@ -21,9 +21,9 @@ from zfpipe.data.batches import seed_for
 from zfpipe.data.channels import shown
 from zfpipe.data.sizes import size_name
 from zfpipe.errors import UserError
-from zfpipe.files.csv_text import csv_text
+from zfpipe.files.csv_text import cells, csv_text
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
-from zfpipe.files.topk import TopK, read_topk
+from zfpipe.files.topk import TopK, read_topk, require_weights
 from zfpipe.files.whole import write_text
 from zfpipe.nets.aliasing import share_beyond
 from zfpipe.nets.filters import Bank, banks, strengths
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         rows, picture = of_run(*each, arguments.count, arguments.seed)
         table += rows
         pictures.append(picture)
-    write_text(arguments.out_csv, csv_text([COLUMNS, *map(_as_text, table)]))
+    write_text(arguments.out_csv, csv_text([COLUMNS, *(cells(row, COLUMNS) for row in table)]))
     draw_filter_rows(arguments.out_png, pictures, arguments.dpi)
     say(f"filters: {count} runs; {arguments.out_csv}")
 
@@ -78,7 +78,7 @@ def of_run(
     """Return a run's rows of the table, and of the figure."""
     model, topk = load_model(model_path), read_topk(topk_path)
     digest = model.sha256()
-    _require_made_from(digest, topk.model_sha256, topk_path, model_path, "mine again")
+    require_weights(topk, topk_path, digest, model_path)
     first, second, bank = banks(model, model_path)
     rows = [{"run": name} | _of_layer(first.layer, first, topk, radius)]
     rows[0] |= _aliased(share_beyond(first.filters, first.stride), first)
@@ -87,7 +87,10 @@ def of_run(
         rows.append({"run": name} | _of_layer(second, bank, topk, radius))
     if reconstruction != "-":
         with open_reconstruction(reconstruction) as found:
-            _require_made_from(digest, found.model_sha256, reconstruction, model_path, "run reconstruct again")
+            if found.model_sha256 != digest:
+                raise UserError(
+                    f"{reconstruction} was made from other weights than {model_path}; run reconstruct again."
+                )
             _require_second(found, second, reconstruction)
             rows[1] |= _aliased(_of_projections(found, first.stride), first)
             tiles = [_tile(found, row) for row in some_rows(found, count, seed)]
@@ -163,17 +166,7 @@ def _check(arguments: argparse.Namespace, count: int) -> None:
         raise UserError(f"--radius is {arguments.radius}; a radius is above 0, and 0 stands for none.")
 
 
-def _require_made_from(digest: str, found: str, path: str, model: str, again: str) -> None:
-    if digest != found:
-        raise UserError(f"{path} was made from other weights than {model}; {again}.")
-
-
 def _require_second(found: Reconstruction, second: Layer | None, path: str) -> None:
     if second is None or found.layer != second.name:
         right = f"the second layer, {second.name!r}" if second else "none, for the network has one layer"
         raise UserError(f"{path} is of the layer {found.layer!r}; it has to be of {right}.")
-
-
-def _as_text(row: dict) -> list:
-    values = (row.get(column) for column in COLUMNS)
-    return ["" if each is None else f"{each:.6g}" if isinstance(each, float) else each for each in values]

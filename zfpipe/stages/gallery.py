@@ -12,12 +12,12 @@ from typing import Any
 
 from zfpipe.data.channels import shown_channels
 from zfpipe.data.names import printable
-from zfpipe.data.packed import Packed, open_packed
+from zfpipe.data.packed import open_packed
 from zfpipe.errors import UserError
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.evolution import read_evolution
 from zfpipe.files.reconstruction import open_reconstruction
-from zfpipe.files.topk import TopK, read_topk
+from zfpipe.files.topk import TopK, read_topk, require_images, require_weights
 from zfpipe.files.whole import whole_folder
 from zfpipe.nets.models import Model, load_model
 from zfpipe.pictures.ranges import QUANTILE
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     model, topk = load_model(arguments.model), read_topk(arguments.topk)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open_packed(arguments.images) as packed, whole_folder(out) as folder:
-        _require_match(topk, model, packed, arguments)
+        require_weights(topk, arguments.topk, model.sha256(), arguments.model)
+        require_images(topk, arguments.topk, packed.manifest_sha256, arguments.images)
         for name in (PAGE, DATA, PICTURES):
             (folder / name).mkdir()
         runs = [_write_run(folder, 0, arguments.run, arguments.topk, arguments.reconstructions, arguments)]
@@ -168,13 +169,6 @@ def _check(arguments: argparse.Namespace) -> None:
             json.loads(arguments.config)
         except json.JSONDecodeError as error:
             raise UserError(f"--config is no JSON ({error}).") from error
-
-
-def _require_match(topk: TopK, model: Model, packed: Packed, arguments: argparse.Namespace) -> None:
-    if topk.model_sha256 != model.sha256():
-        raise UserError(f"{arguments.topk} was made from other weights than {arguments.model}; mine again.")
-    if topk.manifest_sha256 != packed.manifest_sha256:
-        raise UserError(f"{arguments.topk} was mined over other images than {arguments.images}; mine again.")
 
 
 def _last(metrics: str | None) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from zfpipe.data.channels import shown
 from zfpipe.data.decode import centre_crop
-from zfpipe.data.one_image import name_of, read_one
+from zfpipe.data.one_image import names_of, read_one
 from zfpipe.data.warps import WARPS, amounts, warp
 from zfpipe.errors import UserError
 from zfpipe.files.csv_text import csv_text
@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write table and figure. Raises UserError for what is not there or does not fit."""
-    names = arguments.name or [name_of(image) for image in arguments.image]
-    _check(arguments, names)
+    _check(arguments)
+    names = names_of(arguments.image, arguments.name)
     device = prepare_device(arguments.device, arguments.threads)
     model = load_model(arguments.model).to(device)
     traced = trace(model.network, model.input_size, model.channels)
@@ -78,14 +78,12 @@ def as_csv(found: dict[str, tuple[str, list[Moved]]], chosen: list[Layer]) -> st
     return csv_text(rows)
 
 
-def _check(arguments: argparse.Namespace, names: list[str]) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     if arguments.batch_size < 1:
         raise UserError(f"invariance.batch_size is {arguments.batch_size}; it must be at least 1.")
-    for option, given in (("--name", arguments.name), ("--label", arguments.label)):
-        if given and len(given) != len(arguments.image):
-            raise UserError(f"{option} has {len(given)} entries for {len(arguments.image)} images; give one for each.")
-    if len(set(names)) < len(names):
-        raise UserError(f"Two images have one name ({', '.join(names)}); give each its own with --name.")
+    given, images = arguments.label, len(arguments.image)
+    if given and len(given) != images:
+        raise UserError(f"--label has {len(given)} entries for {images} images; give one for each.")
 
 
 def _layers(traced: Traced, arguments: argparse.Namespace) -> list[Layer]:

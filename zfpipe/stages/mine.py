@@ -13,7 +13,7 @@ from zfpipe.errors import UserError
 from zfpipe.files.topk import PRECISIONS, LayerTopK, TopK, write_topk
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import require_fit
-from zfpipe.nets.layers import Layer, choose, layers
+from zfpipe.nets.layers import Layer, chosen
 from zfpipe.nets.looking import strongest_of
 from zfpipe.nets.machine import Machine
 from zfpipe.nets.memory import Fitting
@@ -53,16 +53,14 @@ def run(arguments: argparse.Namespace) -> None:
         require_fit(model, packed, arguments.images)
         side = model.input_size
         traced = trace(model.network, side, model.channels)
-        available = layers(traced)
-        every = [name for name, layer in available.items() if not layer.obstacle]
-        chosen = choose(available, every if arguments.layers == ["all"] else arguments.layers)
+        asked = chosen(traced, arguments.layers)
         images = np.arange(first, last)
         model_sha256 = model.sha256()
         if arguments.precision == "bf16":
             model.network.to(torch.bfloat16)
         with machine.computing():
             found = Fitting("mine", arguments.batch_size).whole(
-                lambda size: strongest_of(model, traced, packed, images, chosen, size, "mine", arguments.k)
+                lambda size: strongest_of(model, traced, packed, images, asked, size, "mine", arguments.k)
             )
         topk = TopK(
             k=arguments.k,
@@ -73,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
             last=last,
             input_size=side,
             precision=arguments.precision,
-            layers={layer.name: _as_layer(layer, found[layer.name]) for layer in chosen},
+            layers={layer.name: _as_layer(layer, found[layer.name]) for layer in asked},
         )
     write_topk(arguments.out, topk)
 

@@ -15,7 +15,7 @@ from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError, nearest, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import ReconstructionWriter, select_units, writing_reconstruction
-from zfpipe.files.topk import FINE, MISSING, LayerTopK, TopK, read_topk
+from zfpipe.files.topk import FINE, MISSING, LayerTopK, TopK, read_topk, require_images, require_weights
 from zfpipe.nets.deconvnet import COLLIDE
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import choose, layers
@@ -138,10 +138,8 @@ def _recheck(
 
 
 def _require_match(topk: TopK, model: Model, packed: Packed, arguments: argparse.Namespace) -> None:
-    if topk.model_sha256 != model.sha256():
-        raise UserError(f"{arguments.topk} was made from other weights than {arguments.model}; mine again.")
-    if topk.manifest_sha256 != packed.manifest_sha256:
-        raise UserError(f"{arguments.topk} was mined over other images than {arguments.images}; mine again.")
+    require_weights(topk, arguments.topk, model.sha256(), arguments.model)
+    require_images(topk, arguments.topk, packed.manifest_sha256, arguments.images)
     if (topk.first, topk.last) != (0, topk.images):
         raise UserError(
             f"{arguments.topk} is a shard (images {topk.first} to {topk.last - 1}); merge the shards first."

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from zfpipe.data.packed import open_packed
-from zfpipe.errors import UserError
 from zfpipe.files.csv_text import csv_text
-from zfpipe.files.topk import LayerTopK, read_topk
+from zfpipe.files.topk import LayerTopK, read_topk, require_images
 from zfpipe.files.whole import write_text
 from zfpipe.nets.selectivity import by_chance, entropy, selectivity, shares
 from zfpipe.pictures.strips import draw_strips
@@ -37,8 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write table and figure. Raises UserError for files that do not belong together."""
     topk = read_topk(arguments.topk)
     with open_packed(arguments.images) as packed:
-        if packed.manifest_sha256 != topk.manifest_sha256:
-            raise UserError(f"{arguments.topk} was mined over other images than {arguments.images}; mine again.")
+        require_images(topk, arguments.topk, packed.manifest_sha256, arguments.images)
         labels, classes = np.asarray(packed.labels), packed.classes
     chance = by_chance(labels, topk.k, len(classes))
     rows = [row for layer in topk.layers.values() for row in rows_of(layer, labels, classes, chance)]

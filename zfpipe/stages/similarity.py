@@ -17,7 +17,7 @@ from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError
 from zfpipe.files.csv_text import csv_text
-from zfpipe.files.topk import LayerTopK, read_topk
+from zfpipe.files.topk import LayerTopK, TopK, read_topk, require_images, require_weights
 from zfpipe.files.whole import write_text
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.layers import choose, layers
@@ -55,11 +55,10 @@ def run(arguments: argparse.Namespace) -> None:
     device = prepare_device(arguments.device, arguments.threads)
     topk = read_topk(arguments.topk)
     models = [load_model(path).to(device) for path in (arguments.model, arguments.control)]
-    _require_alike(models, topk.model_sha256, arguments)
+    _require_alike(models, topk, arguments)
     rows = []
     with open_packed(arguments.images) as packed:
-        if packed.manifest_sha256 != topk.manifest_sha256:
-            raise UserError(f"{arguments.topk} was mined over other images than {arguments.images}; mine again.")
+        require_images(topk, arguments.topk, packed.manifest_sha256, arguments.images)
         for name, entries in topk.layers.items():
             units = some_units(entries, arguments.units, arguments.seed)
             rows += [(name, *row) for row in compare(models, name, entries, units, packed)]
@@ -103,10 +102,9 @@ def compare(models: list[Model], name: str, entries: LayerTopK, units: np.ndarra
     return rows
 
 
-def _require_alike(models: list[Model], mined: str, arguments: argparse.Namespace) -> None:
+def _require_alike(models: list[Model], topk: TopK, arguments: argparse.Namespace) -> None:
     trained, control = models
-    if trained.sha256() != mined:
-        raise UserError(f"{arguments.topk} was made from other weights than {arguments.model}; mine again.")
+    require_weights(topk, arguments.topk, trained.sha256(), arguments.model)
     for what in ("input_size", "channels", "packed_size"):
         if getattr(trained, what) != getattr(control, what):
             raise UserError(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from zfpipe.errors import UserError
-from zfpipe.files import hdf5
+from zfpipe.files import foreign, hdf5
 
 NUMBERS = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
 TEXTS = ["plain", 'odd "é"\n,', "", "日本語"]
@@ -57,6 +57,23 @@ def test_what_goes_in_comes_out(path):
         assert np.array_equal(hdf5.get(file["layers"], "numbers", 7), NUMBERS[7])
 
 
+@pytest.mark.parametrize("rows", [[], [39], [3, 4, 5, 0, 1, 7, 7, 6], range(40)], ids=str)
+def test_rows_come_in_the_order_that_is_asked_for(path, rows):
+    with hdf5.reading(path, "topk") as file:
+        for name in ("numbers", "packed"):
+            found = hdf5.get_rows(file["layers"], name, rows)
+            assert found.dtype == np.float32
+            assert np.array_equal(found, NUMBERS[list(rows)])
+
+
+def test_a_row_costs_the_same_however_many_there_are(path, monkeypatch):
+    """HDF5 goes through all chunks to say what is stored: asked with each row, a pass grew as the square of its rows."""
+    monkeypatch.setattr(foreign, "_most_stored", lambda dataset: pytest.fail("went through all chunks"))
+    with h5py.File(path, "r") as file:
+        assert np.array_equal(hdf5.get(file["layers"], "parts", 2), [2] * 5)
+        assert np.array_equal(hdf5.get_rows(file["layers"], "parts", [3, 1])[:, 0], [3, 1])
+
+
 def test_the_same_content_gives_the_same_bytes_later(path, tmp_path):
     time.sleep(1.1)  # HDF5 keeps times in whole seconds
     assert write(tmp_path / "b.h5").read_bytes() == path.read_bytes()
@@ -78,6 +95,9 @@ def test_a_flipped_byte_of_data_is_found_naming_file_and_key(path, name):
     with hdf5.reading(path, "topk") as file:
         with pytest.raises(UserError, match=rf"a\.h5: /layers/{name} is damaged"):
             hdf5.get(file["layers"], name)
+        if name != "texts":
+            with pytest.raises(UserError, match=rf"a\.h5: /layers/{name} is damaged"):
+                hdf5.get_rows(file["layers"], name, [1, 0])
 
 
 def test_a_flipped_byte_of_a_name_or_a_kind_is_found(path):

@@ -29,11 +29,14 @@ def refuse_foreign(file: h5py.File) -> None:
 
 
 def refuse_absurd(dataset: h5py.Dataset, rows: Any) -> None:
-    """Raise UserError if `rows` of a dataset would take far more memory than the file holds bytes for it."""
+    """Raise UserError if `rows` of a dataset would take far more memory than the file holds bytes for it.
+
+    What is stored is asked for last: HDF5 goes through all chunks of a dataset to tell.
+    """
     shape = dataset.shape
     count = len(range(*rows.indices(shape[0]))) if isinstance(rows, slice) else shape[0] if rows is ... else 1
     wanted = count * math.prod(shape[1:]) * dataset.dtype.itemsize
-    if wanted > max(ALWAYS_ALLOWED, _most_stored(dataset)):
+    if wanted > ALWAYS_ALLOWED and wanted > _most_stored(dataset):
         _refuse(dataset.file, {dataset.name.lstrip("/"): f"claims {wanted:,} bytes that the file does not hold"})
 
 

@@ -5,7 +5,7 @@ Only this room imports h5py.
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,15 +153,37 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
 
     Raises UserError, naming file and key, if the key is missing or its checksum does not match.
     """
+    with _dataset(group, name) as dataset:
+        refuse_absurd(dataset, rows)
+        values = dataset[rows]
+        if h5py.check_string_dtype(dataset.dtype):
+            return [value.decode() for value in np.atleast_1d(values)]
+        return values
+
+
+def get_rows(group: h5py.Group, name: str, rows: Sequence[int]) -> np.ndarray:
+    """Read rows of a dataset in the order that is asked for, (N, ...); rows that follow one another are read at once.
+
+    Raises as `get` does.
+    """
+    rows = np.asarray(rows, np.int64)
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if len(rows) else []
+    with _dataset(group, name) as dataset:
+        refuse_absurd(dataset, 0)
+        values, done = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype), 0
+        for run in runs:
+            values[done : done + len(run)] = dataset[run[0] : run[-1] + 1]
+            done += len(run)
+    return values
+
+
+@contextlib.contextmanager
+def _dataset(group: h5py.Group, name: str) -> Iterator[h5py.Dataset]:
     where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
     try:
         if name not in group:
             raise UserError(f"{where} is missing; delete the file and run again to rebuild it.")
-        refuse_absurd(group[name], rows)
-        values = group[name][rows]
-        if h5py.check_string_dtype(group[name].dtype):
-            return [value.decode() for value in np.atleast_1d(values)]
-        return values
+        yield group[name]
     except BROKEN as error:
         raise UserError(f"{where} is damaged ({cause(error)}); delete the file and run again.") from error
 

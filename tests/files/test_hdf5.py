@@ -67,7 +67,7 @@ def test_rows_come_in_the_order_that_is_asked_for(path, rows):
 
 
 def test_a_row_costs_the_same_however_many_there_are(path, monkeypatch):
-    """HDF5 goes through all chunks to say what is stored: asked with each row, a pass grew as the square of its rows."""
+    """HDF5 goes through all chunks to say what is stored: asked with each row, a pass grew as their square."""
     monkeypatch.setattr(foreign, "_most_stored", lambda dataset: pytest.fail("went through all chunks"))
     with h5py.File(path, "r") as file:
         assert np.array_equal(hdf5.get(file["layers"], "parts", 2), [2] * 5)

@@ -10,7 +10,7 @@ from zfpipe.data.manifest import number, write_manifest
 from zfpipe.data.packed import write_packed
 from zfpipe.files import checkpoint
 from zfpipe.files.evolution import Evolution, LayerEvolution, write_evolution
-from zfpipe.files.histogram import BINS, count
+from zfpipe.files.histogram import BINS, bins_of
 from zfpipe.files.reconstruction import inside_image, writing_reconstruction
 from zfpipe.files.sums import json_with_sum, table_with_sums
 from zfpipe.files.topk import LayerTopK, TopK, write_topk
@@ -27,8 +27,8 @@ def layer(version: int) -> LayerTopK:
     """A layer with a full unit, a unit with a missing entry, and a dead one."""
     row = np.array([[0, 4, 2], [3, 1, -1], [-1, -1, -1]], np.int32)
     activation = np.array([[3 + version, 2, 2], [1.5, 0.25, 0], [0, 0, 0]], np.float32)
-    histogram = np.zeros((3, BINS), np.uint32)
-    count(histogram, np.pad(activation, ((0, 0), (0, 7))))
+    bins = bins_of(np.pad(activation, ((0, 0), (0, 7))))
+    histogram = np.array([np.bincount(unit, minlength=BINS) for unit in bins], np.uint32)
     return LayerTopK(
         "conv1",
         activation=activation,

@@ -1,7 +1,9 @@
 """The networks are those of PAPER.md to the parameter; a model file gives back the same activations."""
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from zfpipe.errors import UserError
 from zfpipe.nets.models import Model, build, default_size, load_model, load_weights, save_model, without_prefix
@@ -137,3 +139,18 @@ def test_reading_a_model_draws_no_first_weights(tmp_path):
     before = torch.get_rng_state()
     load_model(tmp_path / "model.pt")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 6, 5), (2, 3, 6, 5)])
+def test_images_are_normalised_as_one_pixel_after_the_other(layout, shape):
+    mean, std = torch.rand(shape) * 200, torch.tensor([50.0, 60.0, 70.0]).view(3, 1, 1)
+    model = Model(nn.Identity(), {}, [], mean, std, (6, 5))
+    images = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8).contiguous(memory_format=layout)
+    before = images.clone()
+    found = model.normalise(images)
+    for place in np.ndindex(images.shape):
+        pixel = np.float32(images[place]) - np.float32(mean.expand(images.shape)[place])
+        assert found[place].item() == pixel / np.float32(std[place[1], 0, 0])
+    assert torch.equal(images, before)
+    assert found.is_contiguous(memory_format=torch.channels_last)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zfpipe.files.histogram import EDGES
-from zfpipe.nets.strongest import Strongest
+from zfpipe.nets.strongest import Strongest, peaks_of
 
 
 def brute_force(maps, k):
@@ -95,6 +95,25 @@ def test_dense_layers_have_one_place():
     found.add(torch.tensor([[1.0, 0.0, 2.0], [3.0, 0.0, 2.0]]), np.array([0, 1]))
     assert as_lists(found)[0] == [(3.0, 1, 0, 0), (1.0, 0, 0, 0)]
     assert as_lists(found)[2] == [(2.0, 0, 0, 0), (2.0, 1, 0, 0)]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 7), (2, 3, 1, 1), (2, 3, 6, 1), (2, 3, 5)])
+def test_a_maximum_stands_where_it_is_first(layout, shape):
+    maps = torch.randint(-3, 2, (*shape, 1)[:4], generator=torch.Generator().manual_seed(1)).float()
+    peaks, places = peaks_of(maps.contiguous(memory_format=layout))
+    for image, unit in np.ndindex(peaks.shape):
+        plane = maps[image, unit].numpy()
+        row, col = np.unravel_index(plane.argmax(), plane.shape)  # of equal ones numpy takes the first
+        assert (peaks[image, unit], places[image, unit]) == (plane.max(), (int(row) << 32) + int(col))
+
+
+def test_maxima_that_are_not_finite_come_back_and_those_below_zero_are_none():
+    maps = torch.tensor([[[[-1.0, -0.0]], [[float("nan"), 1.0]], [[float("inf"), 2.0]]]])
+    found = Strongest.empty(3, 1)
+    assert found.add(maps, np.array([7])).isfinite().tolist() == [[True, False, False]]
+    assert as_lists(found)[0] == [(0.0, -1, -1, -1)]
+    assert found.histogram[0, 0] == 1
 
 
 def test_the_histogram_counts_every_image_once_whatever_the_batches_and_shards():

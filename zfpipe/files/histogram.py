@@ -19,12 +19,10 @@ _BEFORE = int(EDGES[:1].view(np.int32)[0] >> _SHIFT) - 1
 
 
 def bins_of(activations: np.ndarray) -> np.ndarray:
-    """Return the bin of each activation, as int64 of the same shape. They have to be finite."""
-    activations = activations.astype(np.float32)
-    code = activations.view(np.int32).astype(np.int64) >> _SHIFT
-    return np.where(activations > 0, np.clip(code - _BEFORE, 1, BINS - 1), 0)
+    """Return the bin of each activation, as integers of the same shape. They have to be finite."""
+    return bins_of_bits(np.asarray(activations, np.float32).view(np.int32))
 
 
-def count(histogram: np.ndarray, activations: np.ndarray) -> None:
-    """Add the activations (C, N) of C units to their histogram (C, BINS), in place."""
-    np.add.at(histogram, (np.arange(len(histogram))[:, None], bins_of(activations)), 1)
+def bins_of_bits(bits):
+    """Return the bins, int32, of activations whose bits as float32 these are, as int32: an array or a tensor."""
+    return ((bits >> _SHIFT) - _BEFORE).clip(1, BINS - 1) * (bits > 0)

@@ -34,19 +34,20 @@ def strongest_of(
     """
     channels_last(model.network)
     passes = quick(traced)
-    found = {layer.step: Strongest.empty(layer.channels, k) for layer in chosen}
+    found = {layer.step: Strongest.empty(layer.channels, k, model.mean.device) for layer in chosen}
     batches = ahead(_batches(model, images, rows, batch_size))
     for indices, pixels in progress(batches, what, "images", len(rows), batch_size):
         with torch.inference_mode(), closing(passes.maps(model.normalise(pixels), found)) as maps:
-            for step, activations in maps:
-                activations = activations[: len(indices)]
-                peaks = activations.amax((2, 3)) if activations.dim() == 4 else activations
-                if not torch.isfinite(peaks).all():
-                    raise UserError(
-                        f"{what}: the activations of {step} are not finite; the training of this model has diverged."
-                    )
-                found[step].add_peaks(activations, peaks, indices)
+            finite = {step: found[step].add(a[: len(indices)], indices).isfinite().all() for step, a in maps}
+        _require_finite(finite, what)
     return {layer.name: found[layer.step] for layer in chosen}
+
+
+def _require_finite(finite: dict[str, torch.Tensor], what: str) -> None:
+    """Raise UserError unless the activations of every step are finite, once a batch: a GPU must be waited for."""
+    if not torch.stack(list(finite.values())).all():
+        step = next(step for step, whether in finite.items() if not whether)
+        raise UserError(f"{what}: the activations of {step} are not finite; the training of this model has diverged.")
 
 
 def _batches(
@@ -59,6 +60,6 @@ def _batches(
     for start in range(0, len(rows), batch_size):
         indices = rows[start : start + batch_size]
         pixels = centre_crop(images.read_rows(indices), model.input_size)
-        batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
-        batch[: len(pixels)] = pixels
+        short = batch_size - len(pixels)
+        batch = np.pad(pixels, [(0, short), (0, 0), (0, 0), (0, 0)]) if short else np.ascontiguousarray(pixels)
         yield indices, torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2)

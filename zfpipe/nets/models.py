@@ -93,7 +93,11 @@ class Model:
         Parts of images need the same parts of the `mean`, (B, C, H, W), unless it is the same everywhere.
         """
         mean = self.mean if mean is None else mean
-        inputs = images.to(mean.dtype, copy=True).sub_(mean).div_(self.std)
+        # Whole rows of pixels at once, channels last: broadcasting over the three channels of each pixel is slow.
+        rows = images.to(mean.dtype, copy=True).movedim(1, -1).flatten(2)
+        whole = (each.expand(*each.shape[:-3], *images.shape[1:]) for each in (mean, self.std))
+        mean, std = (each.movedim(-3, -1).flatten(-2) for each in whole)
+        inputs = rows.sub_(mean).div_(std).unflatten(2, (-1, images.shape[1])).movedim(-1, 1)
         return inputs.flip(1) if self.bgr else inputs
 
     def as_seen(self, pixels: np.ndarray) -> np.ndarray:

@@ -1,17 +1,19 @@
 """The k strongest activations of every unit, one entry an image, and how all others are spread: an accumulator.
 
 Ties: the lower image_index first, then the first position in row-major order. An activation of 0 is no activation.
+All of it stays on the device that the maps are on, so that no batch waits for another's ranking.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from zfpipe.files.histogram import BINS, count
+from zfpipe.files.histogram import BINS, bins_of_bits
 
-UNPLACED = -2  # an entry's row while its column holds the number of its map in the batch
+LAST_IMAGE = (1 << 32) - 1
 
 
 @dataclass
@@ -19,64 +21,97 @@ class Strongest:
     """The k best entries of C units so far: `activation` (C, K) descending, `image_index`, `row`, `col` (C, K).
 
     A missing entry is activation 0 and image_index, row, col -1. `histogram` (C, BINS) uint32 counts all images.
+
+    Within, an entry is one int64: the bits of its float32 activation, which are in the order of positive numbers, and
+    below them how far its image_index is from the last possible one. So the larger of two keys is the stronger
+    activation or, of equal ones, that of the lower image_index; a missing entry is 0.
     """
 
-    activation: np.ndarray
-    image_index: np.ndarray
-    row: np.ndarray
-    col: np.ndarray
-    histogram: np.ndarray
+    keys: Tensor  # (C, K) int64
+    places: Tensor  # (C, K) int64: row and, below it, column
+    counts: Tensor  # (C, BINS) int32
 
     @classmethod
-    def empty(cls, channels: int, k: int) -> "Strongest":
-        missing = [np.full((channels, k), -1, dtype) for dtype in (np.int64, np.int32, np.int32)]
-        return cls(np.zeros((channels, k), np.float32), *missing, np.zeros((channels, BINS), np.uint32))
+    def empty(cls, channels: int, k: int, device: torch.device | str = "cpu") -> "Strongest":
+        keys, places = (torch.zeros((channels, k), dtype=torch.int64, device=device) for _ in range(2))
+        return cls(keys, places, torch.zeros((channels, BINS), dtype=torch.int32, device=device))
 
     @property
-    def k(self) -> int:
-        return self.activation.shape[1]
+    def activation(self) -> np.ndarray:
+        return (self.keys >> 32).int().view(torch.float32).cpu().numpy()
 
-    def add(self, maps: Tensor, image_index: np.ndarray) -> None:
-        """Take in the maps of some images, (B, C, H, W) or (B, C); `image_index` (B,) says which images they are of."""
-        self.add_peaks(maps, maps.amax((2, 3)) if maps.dim() == 4 else maps, image_index)
+    @property
+    def image_index(self) -> np.ndarray:
+        return self._present(LAST_IMAGE - (self.keys & LAST_IMAGE), np.int64)
 
-    def add_peaks(self, maps: Tensor, peaks: Tensor, image_index: np.ndarray) -> None:
-        """The same, where the maxima (B, C) of the maps are there already.
+    @property
+    def row(self) -> np.ndarray:
+        return self._present(self.places >> 32, np.int32)
 
-        Where a maximum stands is looked up for those alone that enter the k best.
+    @property
+    def col(self) -> np.ndarray:
+        return self._present(self.places & LAST_IMAGE, np.int32)
+
+    @property
+    def histogram(self) -> np.ndarray:
+        return self.counts.cpu().numpy().astype(np.uint32)
+
+    def _present(self, values: Tensor, kind: type) -> np.ndarray:
+        return torch.where(self.keys > 0, values, -1).cpu().numpy().astype(kind)
+
+    def add(self, maps: Tensor, image_index: np.ndarray) -> Tensor:
+        """Take in the maps of some images, (B, C, H, W) or (B, C); `image_index` (B,) says which images they are of.
+
+        Returns their maxima (B, C), which may be of any sign and need not be finite.
         """
-        strongest = peaks.T.float().cpu().numpy()  # (C, B)
-        count(self.histogram, strongest)
-        images = np.broadcast_to(image_index, strongest.shape)
-        number = np.broadcast_to(np.arange(len(image_index), dtype=np.int32), strongest.shape)
-        self._keep_best(strongest, images, np.full(strongest.shape, UNPLACED, np.int32), number)
-        unplaced = self.row == UNPLACED
-        if unplaced.any():
-            channel, image = np.nonzero(unplaced)[0], self.col[unplaced]
-            self.row[unplaced], self.col[unplaced] = _places(maps, channel, image)
+        peaks, places = peaks_of(maps)
+        bits = peaks.float().T.contiguous().view(torch.int32)
+        self.counts.scatter_add_(1, bins_of_bits(bits).long(), torch.ones_like(bits))
+        units = self._entered_by(peaks)
+        images = torch.from_numpy(image_index).to(bits.device)
+        self._keep_best(units, _keys(bits[units], images), places.T[units])
+        return peaks
 
-    def merge(self, other: "Strongest") -> None:
-        """Take in the entries of another accumulator, of other images; the order of merging does not count."""
-        self._keep_best(other.activation, other.image_index, other.row, other.col)
-        self.histogram += other.histogram
+    def _entered_by(self, peaks: Tensor) -> Tensor | slice:
+        """The units that may have a new entry, with the maxima (B, C) of some images: late in a set of images, few.
 
-    def _keep_best(self, *entries: np.ndarray) -> None:
-        own = (self.activation, self.image_index, self.row, self.col)
-        both = [np.concatenate(pair, axis=1) for pair in zip(own, entries, strict=True)]
-        activation, image_index = both[:2]
-        missing = ~(activation > 0)
-        order = np.lexsort((image_index, -activation, missing), axis=1)[:, : self.k]
-        kept = [np.take_along_axis(part, order, 1).astype(like.dtype) for part, like in zip(both, own, strict=True)]
-        gone = np.take_along_axis(missing, order, 1)
-        for part, nothing in zip(kept, (0, -1, -1, -1), strict=True):
-            part[gone] = nothing
-        self.activation, self.image_index, self.row, self.col = kept
+        On a GPU all of them: to ask which would wait for everything that is under way there.
+        """
+        if peaks.device.type != "cpu":
+            return slice(None)
+        weakest = (self.keys[:, -1] >> 32).int().view(torch.float32)
+        return (peaks.float().amax(0) >= weakest).nonzero()[:, 0]
+
+    def merge(self, other) -> None:
+        """Take in the entries of another accumulator, or layer of a top-k file, of other images; in any order."""
+        numbers = (other.image_index, other.row.astype(np.int64), other.col.astype(np.int64))
+        images, rows, cols = (torch.from_numpy(part).to(self.keys.device) for part in numbers)
+        bits = torch.from_numpy(np.ascontiguousarray(other.activation)).view(torch.int32).to(self.keys.device)
+        self._keep_best(slice(None), _keys(bits, images), (rows << 32) + cols)
+        self.counts += torch.from_numpy(other.histogram.astype(np.int32)).to(self.counts.device)
+
+    def _keep_best(self, units: Tensor | slice, keys: Tensor, places: Tensor) -> None:
+        """Take in the entries (U, N) of some units."""
+        self.keys[units], order = torch.cat([self.keys[units], keys], 1).topk(self.keys.shape[1])
+        self.places[units] = torch.cat([self.places[units], places], 1).gather(1, order)
 
 
-def _places(maps: Tensor, channel: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return row and column of the first position in row-major order where each maps[image, channel] is largest."""
-    at = [torch.from_numpy(index).to(maps.device, torch.long) for index in (image, channel)]
-    maps = maps if maps.dim() == 4 else maps[..., None, None]
-    planes = maps.permute(0, 2, 3, 1)[at[0], :, :, at[1]]  # (E, H, W)
-    position = planes.flatten(1).max(1).indices.cpu().numpy()  # of equal maxima, the first one
-    return position // maps.shape[3], position % maps.shape[3]
+def peaks_of(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the maximum (B, C) of each map (B, C, H, W), and where it stands first in row-major order.
+
+    A place (B, C) int64 holds the row above its lower 32 bits, and the column in them. Maps (B, C) have one position.
+    By rows and then over them, as max-pooling, whose kernels are fast in this layout and parallel on a GPU.
+    """
+    if maps.dim() == 2:
+        return maps, torch.zeros_like(maps, dtype=torch.int64)
+    height, width = maps.shape[2:]
+    of_rows, position = F.max_pool2d(maps, (1, width), return_indices=True)
+    peaks, row = F.max_pool2d(of_rows, (height, 1), return_indices=True)
+    row = row.flatten(2)
+    col = position.flatten(2).gather(2, row) - row * width
+    return peaks.flatten(1), ((row << 32) + col).flatten(1)
+
+
+def _keys(bits: Tensor, images: Tensor) -> Tensor:
+    """Return the keys of entries: the bits (C, N) of activations, and their image_index, (N,) or (C, N)."""
+    return torch.where(bits > 0, (bits.long() << 32) + (LAST_IMAGE - images), 0)

@@ -110,7 +110,7 @@ def _projections(
 def _own_projection(model: Model, traced: Traced, layer: Layer, image: np.ndarray, unit: int) -> np.ndarray:
     frame = model.normalise(torch.from_numpy(image.copy()).to(model.mean.device).permute(2, 0, 1)[None])
     maps, _ = deconvnet.forward(traced, frame, layer.step)
-    best = Strongest.empty(layer.channels, 1)
+    best = Strongest.empty(layer.channels, 1, maps.device)
     best.add(maps, np.array([0]))
     entry = (np.array([unit]), best.row[[unit], 0], best.col[[unit], 0])
     return model.as_seen(Projector(model, traced, layer)(image[None].copy(), np.array([0]), *entry).projection[0])

@@ -75,7 +75,7 @@ def project_strongest(
     """
     frame = model.normalise(torch.from_numpy(image.copy()).to(model.mean.device).permute(2, 0, 1)[None])
     maps, project = deconvnet.forward(traced, frame, layer.step, collide)
-    best = Strongest.empty(layer.channels, 1)
+    best = Strongest.empty(layer.channels, 1, maps.device)
     best.add(maps, np.array([0]))
     activation, row, col = best.activation[:, 0], best.row[:, 0], best.col[:, 0]
     units = np.argsort(-activation, kind="stable")[:count]

@@ -15,12 +15,12 @@ from zfpipe.nets.trace import trace
 
 NETWORKS = ("zfnet", "torchvision:alexnet", "torchvision:resnet18")
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
-BATCH, BARS = 32, (0.95,)
+BATCH = 32
 
 
 def measure(folder: Path, quick: bool) -> list[Row]:
     """Return a row for each network: images/s of mining all layers, reading included, over the bare forward pass."""
-    count = 64 if quick else 192
+    count = 64 if quick else 480
     path = packed_file(folder / "mining.h5", count)
     return [_network(name, path, count, quick) for name in NETWORKS[: 1 if quick else None]]
 
@@ -45,7 +45,7 @@ def _network(name: str, path: Path, count: int, quick: bool) -> Row:
         for _ in range(count // size):
             passes[best]()
 
-    spent = side_by_side({"stage": stage, "limit": limit}, 2 if quick else 5)
+    spent = side_by_side({"stage": stage, "limit": limit}, 2 if quick else 3)
     detail = f"{count} images, {len(chosen)} layers; bare forward: {best}"
     return Row.over(
         f"mining, {name.partition(':')[2] or name}", "images/s", count, spent["stage"], spent["limit"], 0.95, detail

@@ -111,7 +111,8 @@ def batches(
     """
     groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     read = _read(images, [group[share.seen(len(group))] for group in groups])
-    made = (_on_device(pixels, labels[group], device) for pixels, group in zip(read, groups, strict=True))
+    both = ((pixels, labels[group]) for pixels, group in zip(read, groups, strict=True))
+    made = ((to_device(pixels, device).permute(0, 3, 1, 2), to_device(numbers, device)) for pixels, numbers in both)
     # Workers read ahead by themselves, and have to be begun here: one that a pool's thread forks cannot end well.
     return made if hasattr(images, "stream") else ahead(made)
 
@@ -144,13 +145,12 @@ def channel_mean_and_std(images: Images) -> tuple[np.ndarray, np.ndarray]:
     return mean.reshape(-1, 1, 1).astype(np.float32), np.sqrt(variance).reshape(-1, 1, 1).astype(np.float32)
 
 
-def _on_device(images: np.ndarray, labels: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Return images (B, C, H, W), channels last in memory, and labels. To CUDA they go while it computes."""
-    both = torch.from_numpy(images), torch.from_numpy(labels)
+def to_device(array: np.ndarray, device: torch.device | str) -> Tensor:
+    """Return an array as a tensor on a device; to CUDA it goes while that computes."""
+    tensor = torch.from_numpy(array)
     if torch.device(device).type == "cuda":
-        both = tuple(tensor.pin_memory() for tensor in both)  # else the copy would wait for the GPU
-    pixels, numbers = (tensor.to(device, non_blocking=True) for tensor in both)
-    return pixels.permute(0, 3, 1, 2), numbers
+        tensor = tensor.pin_memory()  # else the copy would wait for the GPU
+    return tensor.to(device, non_blocking=True)
 
 
 def _read(images: Images, groups: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
-from zfpipe.data.batches import Images, ahead
+from zfpipe.data.batches import Images, ahead, to_device
 from zfpipe.data.decode import centre_crop
 from zfpipe.errors import UserError
 from zfpipe.nets.layers import Layer
@@ -62,4 +62,4 @@ def _batches(
         pixels = centre_crop(images.read_rows(indices), model.input_size)
         short = batch_size - len(pixels)
         batch = np.pad(pixels, [(0, short), (0, 0), (0, 0), (0, 0)]) if short else np.ascontiguousarray(pixels)
-        yield indices, torch.from_numpy(batch).to(model.mean.device).permute(0, 3, 1, 2)
+        yield indices, to_device(batch, model.mean.device).permute(0, 3, 1, 2)

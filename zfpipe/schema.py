@@ -41,7 +41,8 @@ def over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _schema(path: str | Path) -> dict[str, Any]:
-    return yaml.safe_load(Path(path).read_text("utf-8"))
+    quick = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
+    return yaml.load(Path(path).read_text("utf-8"), quick)
 
 
 def _tidied(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -> Any:

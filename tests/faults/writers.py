@@ -18,7 +18,8 @@ from zfpipe.files.whole import whole_folder, write_text
 from zfpipe.nets.state import State
 from zfpipe.nets.training import as_csv
 from zfpipe.pictures.curves import draw_curves
-from zfpipe.pictures.pages import Page, Words, save_page
+from zfpipe.pictures.pages import Page, Words
+from zfpipe.pictures.saving import save_page
 
 INPUT = (12, 14)
 

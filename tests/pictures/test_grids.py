@@ -12,10 +12,11 @@ from PIL import Image
 
 from zfpipe.pictures.crops import fit_tile, hatch
 from zfpipe.pictures.filters import Filters
-from zfpipe.pictures.grids import UnitPictures, grid_page, pair_picture, save_grid, tile_size
+from zfpipe.pictures.grids import UnitPictures, grid_page, pair_picture, tile_size
 from zfpipe.pictures.mosaics import BLANK, LINE, PAPER
-from zfpipe.pictures.pages import number, page_figure, wrap
+from zfpipe.pictures.pages import number, wrap
 from zfpipe.pictures.prose import Text
+from zfpipe.pictures.saving import page_figure, save_page
 
 INPUT = (64, 64)
 TEXT = Text(
@@ -129,7 +130,7 @@ def test_filters_stand_above_the_units_scaled_around_grey():
 
 def test_a_png_is_the_page_pixel_for_pixel(tmp_path):
     units = [unit(n, side=30) for n in range(3)]
-    save_grid(tmp_path / "a.png", "png", units, INPUT, TEXT, dpi=130)
+    save_page(tmp_path / "a.png", grid_page("png", units, INPUT, TEXT, dpi=130), "png")
     page = grid_page("png", units, INPUT, TEXT, dpi=130)
     drawn = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
     assert drawn.shape == page.pixels.shape
@@ -138,9 +139,9 @@ def test_a_png_is_the_page_pixel_for_pixel(tmp_path):
 
 
 def test_a_pdf_keeps_text_as_text_and_every_pixel(tmp_path):
-    save_grid(tmp_path / "a.pdf", "pdf", [unit(side=40)], INPUT, TEXT)
-    data = (tmp_path / "a.pdf").read_bytes()
     page = grid_page("pdf", [unit(side=40)], INPUT, TEXT)
+    save_page(tmp_path / "a.pdf", page, "pdf")
+    data = (tmp_path / "a.pdf").read_bytes()
     assert b"/CIDFontType2" in data  # a TrueType font, embedded
     assert b"/Type3" not in data
     assert f"/Width {page.pixels.shape[1]}".encode() in data
@@ -152,7 +153,7 @@ def test_the_same_bytes_again_in_another_process(tmp_path):
         import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})
         from test_grids import *
         for kind in ("png", "pdf"):
-            save_grid(sys.argv[1] + "." + kind, kind, [unit(n) for n in range(3)], INPUT, TEXT)
+            save_page(sys.argv[1] + "." + kind, grid_page(kind, [unit(n) for n in range(3)], INPUT, TEXT), kind)
     """
     for name, seed in (("a", "1"), ("b", "2")):
         environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": f"UTC+{seed}"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from zfpipe.pictures.pages import page_figure
+from zfpipe.pictures.saving import page_figure
 from zfpipe.pictures.views import draw_view, view_page
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)

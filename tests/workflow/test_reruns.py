@@ -152,7 +152,7 @@ def test_code_that_decides_no_result_reruns_nothing(own_code):
 def test_another_style_sheet_reruns_pictures_alone(own_code):
     path = own_code / "code/zfpipe/pictures/paper.mplstyle"
     path.write_text(path.read_text() + "\n# other\n")
-    assert own_code.would_run() == {"figure": 3, "view": 1, "selectivity": 1, "gallery": 1}
+    assert own_code.would_run() == {"figure": 3, "view": 1, "selectivity": 1}
 
 
 def test_another_script_of_the_page_reruns_the_gallery_alone(own_code):

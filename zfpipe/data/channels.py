@@ -96,9 +96,12 @@ def shown(pixels: np.ndarray, channels: list[int] | None = None, empty: int = 0)
 
     The default is the first three; one channel is shown as grey. Of two the blue is left `empty` in pixels, and is the
     mean of both in signed values (projections, filters), so that their strength is seen and not a third colour.
+    What is RGB as it stands comes back itself, not a copy.
     """
     count = pixels.shape[-1]
     chosen = list(range(min(count, 3))) if channels is None else channels
+    if count == 3 and chosen == [0, 1, 2]:
+        return pixels
     if len(chosen) == 1:
         chosen = chosen * 3
     out = np.full((*pixels.shape[:-1], 3), empty, pixels.dtype)

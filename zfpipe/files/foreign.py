@@ -78,4 +78,4 @@ def _wrong_storage(dataset: h5py.Dataset) -> str | None:
     if filters - FILTERS:
         return f"is packed in a way that zfpipe does not use (filters {sorted(filters - FILTERS)})"
     chunk = math.prod(creation.get_chunk()) * dataset.dtype.itemsize
-    return f"has chunks of {chunk:,} bytes" if chunk > max(ALWAYS_ALLOWED, _most_stored(dataset)) else None
+    return f"has chunks of {chunk:,} bytes" if chunk > ALWAYS_ALLOWED and chunk > _most_stored(dataset) else None

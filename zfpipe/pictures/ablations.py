@@ -1,14 +1,11 @@
 """Errors of several architectures, a row each (paper, table 3)."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 SHOWN = (("train_top1_error", "training, top-1", "#0072b2"), ("val_top1_error", "validation, top-1", "#d55e00"))
 SHOWN += (("val_top5_error", "validation, top-5", "#e69f00"),)
@@ -19,7 +16,7 @@ def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> Non
 
     Each row has `run`, `changes`, `parameters`, and errors in percent by the names in SHOWN, or None.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(7.2, 1.1 + 0.34 * len(rows)), layout="constrained")
         axes = figure.subplots()
         places = range(len(rows))

@@ -1,14 +1,11 @@
 """A confusion matrix as a picture: a row a true class, a column a class that the network chose."""
 
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 MOST_NAMED = 60  # more names than this cannot be read
 
@@ -18,7 +15,7 @@ def draw_confusion(path: str | Path, counts: np.ndarray, classes: list[str], tit
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     named = len(classes) <= MOST_NAMED
     side = min(9.0, max(3.2, 0.16 * len(classes) + 2.2)) if named else 7.0
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(side + 0.9, side), layout="constrained")
         axes = figure.subplots()
         drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

@@ -1,16 +1,13 @@
 """Masked images, and how alike a network's features change from image to image (paper, table 1)."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 KINDS = {"part": ("#0072b2", "the part masked", -0.12), "random": ("#d55e00", "as large, anywhere", 0.12)}
 
@@ -28,7 +25,7 @@ def draw_correspondence(
     `images` has, for each image, pictures (H, W, 3) uint8 with each of the `parts` masked, and last with a random box.
     `layers` has, for each layer and each of KINDS, mean and standard deviation for each part.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         height = max(2.6, 0.8 * len(images) + 0.6)
         wide = 0.85 * (len(parts) + 1)
         figure = Figure(figsize=(wide + 2.7 * len(layers) + 0.3, height), layout="constrained")

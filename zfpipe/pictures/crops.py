@@ -1,5 +1,6 @@
 """Cutting boxes out of images, and fitting a crop to a tile of the page."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ def fit_tile(pixels: np.ndarray, size: tuple[int, int], box: Sequence[int], inpu
     Only pixels of the image are resized: the padding never bleeds into them.
     """
     top, left, bottom, right = (int(edge) for edge in box)
-    tile = hatch(size)
+    tile = hatch(size).copy()
     rows, columns = _inside_span(top, bottom, input_size[0]), _inside_span(left, right, input_size[1])
     target = _scaled(rows, pixels.shape[0], size[0]), _scaled(columns, pixels.shape[1], size[1])
     tile[target] = resize(pixels[rows, columns], tile[target].shape[:2])
@@ -44,6 +45,7 @@ def resize(pixels: np.ndarray, size: tuple[int, int], smooth: bool = False) -> n
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((size[1], size[0]), way))
 
 
+@functools.cache
 def hatch(size: tuple[int, int]) -> np.ndarray:
     """Return (h, w, 3) uint8 of thin grey diagonals on white: the mark for what lies past the border."""
     spacing = max(4, round(max(size) / 11))

@@ -8,8 +8,9 @@ import numpy as np
 
 from zfpipe.pictures.crops import resize
 from zfpipe.pictures.mosaics import Grid, blank_page, columns_for, paint
-from zfpipe.pictures.pages import Page, Words, save_page, wrap
+from zfpipe.pictures.pages import Page, Words, wrap
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
+from zfpipe.pictures.saving import save_page
 
 # Inches on the page, and points of type.
 PANEL, BETWEEN, MARGIN, ROW_GAP = 4.9, 0.3, 0.22, 0.22

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from zfpipe.pictures.mosaics import (
     gap_of,
     paint,
 )
-from zfpipe.pictures.pages import Page, Words, number, save_page
+from zfpipe.pictures.pages import Page, Words, number
 from zfpipe.pictures.prose import Prose, Text
 
 # Inches on the page, and points of type.
@@ -50,24 +49,6 @@ class UnitPictures:
         return self.boxes[:, 2] > self.boxes[:, 0]
 
 
-def save_grid(
-    path: str | Path,
-    kind: str,
-    units: Sequence[UnitPictures],
-    input_size: tuple[int, int],
-    text: Text,
-    filters: Filters | None = None,
-    dpi: int = 150,
-    group: int = 1,
-) -> None:
-    """Draw units as a grid of pairs of blocks; save it as `kind` 'png' or 'pdf', the same bytes each time.
-
-    `input_size` is (height, width) in pixels; `filters` are shown above the units; `dpi`
-    is the PNG's resolution: a PDF keeps every pixel of the input. Every `group` units stand in one row.
-    """
-    save_page(path, grid_page(kind, units, input_size, text, filters, dpi, group), kind)
-
-
 def grid_page(
     kind: str,
     units: Sequence[UnitPictures],
@@ -77,7 +58,11 @@ def grid_page(
     dpi: int = 150,
     group: int = 1,
 ) -> Page:
-    """Return the page that `save_grid` saves."""
+    """Return units as a page, a grid of pairs of blocks, to be saved as `kind` 'png' or 'pdf'.
+
+    `input_size` is (height, width) in pixels; `filters` are shown above the units; `dpi`
+    is the PNG's resolution: a PDF keeps every pixel of the input. Every `group` units stand in one row.
+    """
     layout = _Layout(kind, len(units), *units[0].patches.shape[:3], text, filters, dpi, group)
     page = Page(blank_page(*layout.page_size), layout.per_inch)
     paint(

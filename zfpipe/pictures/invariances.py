@@ -1,16 +1,13 @@
 """Curves of the invariance experiment (paper, figure 5): a row a warp, a column a layer, and one for the label."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 AXES = {"translation": "vertical shift, pixels", "scale": "scale", "rotation": "rotation, degrees"}
@@ -29,7 +26,7 @@ def draw_invariance(
     `samples` has, for each warp, some warped images (H, W, 3) uint8. `columns` names what is measured; `curves`
     has, for each warp and each image's name, an array (N, 1 + columns): the amount, then the measures.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(3.0 + 2.5 * len(columns), 2.0 * len(curves) + 0.4), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         widths = [1.15] + [1] * len(columns)

@@ -1,10 +1,8 @@
 """The five panels of an occlusion experiment (paper, fig. 7): image, map, projections, probability, likeliest class."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -12,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from zfpipe.pictures.mosaics import block
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
 OTHER = "#dddddd"
@@ -38,7 +35,7 @@ def draw_occlusion(
     the square's corners in pixels; `activation`, `probability` (R, C); `likeliest` (R, C) class names. `words` has
     `title`, `label`, `layer` and `unit`.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(12.6, 3.2), layout="constrained")
         figure.suptitle(words["title"], fontsize=9, x=0.01, ha="left", weight="bold")
         panels = figure.subplots(1, 5)

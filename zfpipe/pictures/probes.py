@@ -1,7 +1,6 @@
 """Accuracy of linear classifiers by layer, and by images a class (paper, table 7 and figure 9)."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import matplotlib
@@ -10,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 COLOURS = {"svm": "#0072b2", "softmax": "#d55e00"}
 NAMES = {"svm": "linear SVM", "softmax": "softmax"}
@@ -26,7 +24,7 @@ def draw_probe(path: str | Path, summary: pd.DataFrame, guess: float, title: str
     """
     trained = summary[summary.network == "trained"]
     classifiers = [name for name in COLOURS if name in set(trained.classifier)]
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(0.9 + 2.6 * (1 + len(classifiers)), 2.8), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         panels = figure.subplots(1, 1 + len(classifiers), sharey=True)

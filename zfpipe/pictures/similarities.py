@@ -1,15 +1,12 @@
 """Similarity of trained and untrained projections, a column of points a layer."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 from zfpipe.pictures.strips import points
 
 PANELS = (("structural", "structural similarity"), ("ranks", "rank correlation"))
@@ -22,7 +19,7 @@ def draw_similarity(
 
     `layers` has, for each layer, arrays (N,) `structural` and `ranks`, one number a patch; NaN is left out.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(max(5.0, 1.0 + 1.1 * len(layers)), 3.2), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         for axes, (key, label) in zip(figure.subplots(1, 2), PANELS, strict=True):

@@ -1,16 +1,13 @@
 """Columns of points with their medians: how a number of many units is spread, layer by layer."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfpipe.pictures.pages import STYLE
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
 
 def draw_strips(
@@ -20,7 +17,7 @@ def draw_strips(
 
     `chance` is drawn as a line across, what comes without merit.
     """
-    with matplotlib.rc_context(fname=str(files("zfpipe.pictures") / STYLE)):
+    with in_style():
         figure = Figure(figsize=(max(3.2, 1.0 + 0.6 * len(columns)), 3.0), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         axes = figure.subplots()

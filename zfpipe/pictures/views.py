@@ -10,8 +10,9 @@ import numpy as np
 
 from zfpipe.pictures.crops import resize
 from zfpipe.pictures.mosaics import Grid, blank_page, paint
-from zfpipe.pictures.pages import POINTS, Outline, Page, Words, number, save_page, wrap
+from zfpipe.pictures.pages import POINTS, Outline, Page, Words, number, wrap
 from zfpipe.pictures.ranges import QUANTILE, say_scale, symmetric_scale, to_pixels
+from zfpipe.pictures.saving import save_page
 
 # Inches on the page, and points of type.
 MARGIN, BETWEEN, LABEL = 0.22, 0.14, 0.32

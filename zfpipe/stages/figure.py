@@ -12,9 +12,10 @@ from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
 from zfpipe.pictures.filters import Filters
-from zfpipe.pictures.grids import UnitPictures, save_grid
+from zfpipe.pictures.grids import UnitPictures, grid_page
 from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
+from zfpipe.pictures.saving import save_page
 from zfpipe.progress import say
 
 SELECTIONS = ("random", "strongest", "list")
@@ -75,9 +76,9 @@ def run(arguments: argparse.Namespace) -> None:
         text = describe(found, len(positions), arguments)
         for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
             if path:
-                save_grid(
-                    path, kind, units, found.input_size, text, filters, arguments.dpi, 2 if arguments.beside else 1
-                )
+                group = 2 if arguments.beside else 1
+                page = grid_page(kind, units, found.input_size, text, filters, arguments.dpi, group)
+                save_page(path, page, kind)
     say(f"{found.layer}: {text.details}")
 
 

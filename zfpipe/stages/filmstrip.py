@@ -8,9 +8,9 @@ from zfpipe.data.channels import say_channels, shown_channels
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.evolution import Evolution, LayerEvolution, read_evolution
 from zfpipe.pictures.filmstrips import filmstrip_page, strip_of
-from zfpipe.pictures.pages import save_page
 from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, say_scale
+from zfpipe.pictures.saving import save_page
 from zfpipe.progress import say
 
 

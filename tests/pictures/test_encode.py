@@ -1,0 +1,49 @@
+"""Pixels come out of a PNG and of a PDF as they went in."""
+
+import io
+import re
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PdfParser
+
+from zfpipe.pictures.encode import ROWS, png
+from zfpipe.pictures.pages import Page, Words
+from zfpipe.pictures.saving import save_page
+
+
+def noise(height, width):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("height", [1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS])
+def test_a_png_holds_every_pixel_and_its_resolution(height):
+    pixels = noise(height, 7)
+    read = Image.open(io.BytesIO(png(pixels, 150)))
+    assert read.mode == "RGB"
+    assert np.array_equal(np.asarray(read), pixels)
+    assert read.info["dpi"] == pytest.approx((150, 150), abs=0.02)
+
+
+def test_pixels_of_a_wider_array_are_taken_too():
+    pixels = noise(70, 9)
+    assert png(np.concatenate([pixels, pixels[..., :1]], axis=2)[..., :3], 150) == png(pixels, 150)
+
+
+def test_a_pdf_holds_every_pixel_upright_and_as_large_as_the_page(tmp_path):
+    pixels = noise(2 * ROWS + 3, 50)
+    save_page(tmp_path / "a.pdf", Page(pixels.copy(), 100, [Words("seen", 5, 9)]), "pdf")
+    pdf = PdfParser.PdfParser((tmp_path / "a.pdf").as_posix(), mode="rb")
+    (page,) = (pdf.read_indirect(reference) for reference in pdf.pages)
+    (picture,) = pdf.read_indirect(pdf.read_indirect(page[b"Resources"])[b"XObject"]).values()
+    image = pdf.read_indirect(picture)
+    assert (image.dictionary[b"Height"], image.dictionary[b"Width"]) == pixels.shape[:2]
+    rows = np.frombuffer(zlib.decompress(image.buf), np.uint8).reshape(len(pixels), -1)
+    assert (rows[:, 0] == 2).all()  # each row is less the one above
+    assert np.array_equal(np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8).reshape(pixels.shape), pixels)
+    streams = re.findall(rb"\nstream\n(.*?)\nendstream", bytes(pdf.buf), re.DOTALL)
+    drawn = next(text for text in map(zlib.decompress, streams) if b"/I1 Do" in text)
+    place = re.search(rb"cm\s([\d.]+)\s0\s0\s([\d.-]+)\s(\S+)\s(\S+)\scm\s/I1 Do", drawn).groups()
+    size = 50 * 72 / 100, len(pixels) * 72 / 100
+    assert [float(number) for number in place] == pytest.approx([*size, 0, 0], abs=0.02)

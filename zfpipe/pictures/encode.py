@@ -1,0 +1,64 @@
+"""A page's pixels as the bytes of a PNG, or of a PDF's image: one lossless stream, at a speed that a whole layer needs.
+
+Both formats take rows of pixels, each less the row above, through zlib. Pillow tries five such differences for every
+row; that takes twice the time, and makes a figure of large patches 5 % smaller, one of small patches 10 %.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+UP = 2  # PNG's number of the difference with the row above
+LEVEL = 2  # of zlib: 6 takes twice the time, and makes a figure 6 % smaller
+ROWS = 64  # at once: few enough to stay in the processor's cache
+INCH = 0.0254  # metres
+
+
+def png(pixels: np.ndarray, per_inch: float) -> bytes:
+    """Return pixels (H, W, 3) uint8 as a PNG of `per_inch` pixels an inch; the same bytes each time."""
+    height, width = pixels.shape[:2]
+    metre = round(per_inch / INCH)
+    begin = _chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))  # 8 bits a colour, RGB
+    begin += _chunk(b"pHYs", struct.pack(">2IB", metre, metre, 1))
+    return b"".join([SIGNATURE, begin, *(_chunk(b"IDAT", part) for part in _stream(pixels)), _chunk(b"IEND", b"")])
+
+
+def with_picture(pdf: bytes, pixels: np.ndarray) -> bytes:
+    """Return a PDF whose only image is replaced by pixels (H, W, 3) uint8, at the same place and size on the page.
+
+    It is changed as the standard has it (incremental update): the new image, and where it stands, come at the end.
+    """
+    number = int(re.search(rb"\n(\d+) 0 obj\n<< /Type /XObject /Subtype /Image", pdf)[1])
+    trailer, before = re.search(rb"\ntrailer\n<< (.*?) >>\nstartxref\n(\d+)\n%%EOF\n$", pdf, re.DOTALL).groups()
+    height, width = pixels.shape[:2]
+    stream = list(_stream(pixels))
+    head = (
+        f"{number} 0 obj\n<< /Type /XObject /Subtype /Image /Width {width} /Height {height}\n"
+        "/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /FlateDecode\n"
+        f"/DecodeParms << /Predictor 15 /Colors 3 /Columns {width} >> /Length {sum(map(len, stream))} >>\nstream\n"
+    )
+    image = [head.encode(), *stream, b"\nendstream\nendobj\n"]
+    places = b"xref\n%d 1\n%010d 00000 n \ntrailer\n<< %b /Prev %b >>\n" % (number, len(pdf), trailer, before)
+    end = b"startxref\n%d\n%%%%EOF\n" % (len(pdf) + sum(map(len, image)))
+    return b"".join([pdf, *image, places, end])
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+
+
+def _stream(pixels: np.ndarray) -> Iterator[bytes]:
+    """Yield the parts of the stream of pixels."""
+    squeeze = zlib.compressobj(LEVEL)
+    above = np.zeros((1, 3 * pixels.shape[1]), np.uint8)
+    for top in range(0, len(pixels), ROWS):
+        rows = np.concatenate([above, pixels[top : top + ROWS].reshape(-1, above.shape[1])])
+        lines = np.full((len(rows) - 1, 1 + rows.shape[1]), UP, np.uint8)
+        np.subtract(rows[1:], rows[:-1], out=lines[:, 1:])
+        yield squeeze.compress(lines)
+        above = rows[-1:]
+    yield squeeze.flush()

@@ -1,5 +1,6 @@
 """Packing against Pillow alone: decode, resize the shorter side, cut the centre, on all cores."""
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,12 +20,13 @@ def measure(folder: Path, quick: bool) -> list[Row]:
     """Return a row: images/s of the stage pack over those of Pillow alone."""
     count = 100 if quick else 600
     paths = photograph_files(folder / "images", count)
-    manifest, out = folder / "manifest.csv", folder / "val.h5"
+    manifest, numbers = folder / "manifest.csv", itertools.count()
     report = ["--out-html", folder / "report.html", "--out-json", folder / "report.json"]
     _must("check", "--root", folder / "images", "--out-manifest", manifest, *report)
     cores = os.cpu_count() or 1
 
     def pack():
+        out = folder / f"{next(numbers)}.h5"  # a new one: to take an old one's place costs its removal too
         files = ["--root", folder / "images", "--manifest", manifest, "--out", out]
         _must("pack", *files, "--split", "val", "--size", SIZE, "--threads", cores)
 

@@ -120,20 +120,22 @@ def test_too_few_images_are_refused(path):
         write_packed(path, IMAGES[:3], [0, 1, 1, 1], PATHS, CLASSES, **FACTS)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_ordered_map_keeps_order_and_takes_few_items_ahead(threads):
+@pytest.mark.parametrize(("threads", "at_once"), [(1, 1), (3, 1), (2, 7)])
+def test_ordered_map_keeps_order_and_takes_few_items_ahead(threads, at_once):
     taken = []
     items = (taken.append(number) or number for number in range(100))
-    for place, result in enumerate(ordered_map(lambda number: number * number, items, threads)):
+    for place, result in enumerate(ordered_map(lambda number: number * number, items, threads, at_once)):
         assert result == place * place
-        assert len(taken) <= place + 1 + 3 * threads
+        assert len(taken) <= place + (1 + 3 * threads) * at_once
+    assert place == 99
 
 
-def test_ordered_map_raises_for_the_first_bad_item():
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_ordered_map_raises_for_the_first_bad_item(at_once):
     def inverse(number):
         return 1 / number
 
-    results = ordered_map(inverse, [1, 2, 0, 0], 2)
+    results = ordered_map(inverse, [1, 2, 0, 0], 2, at_once)
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)

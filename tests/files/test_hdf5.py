@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import random
 import resource
 import time
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from zfpipe.errors import UserError
-from zfpipe.files import foreign, hdf5
+from zfpipe.files import disk, foreign, hdf5
 
 NUMBERS = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
 TEXTS = ["plain", 'odd "é"\n,', "", "日本語"]
@@ -72,6 +73,23 @@ def test_a_row_costs_the_same_however_many_there_are(path, monkeypatch):
     with h5py.File(path, "r") as file:
         assert np.array_equal(hdf5.get(file["layers"], "parts", 2), [2] * 5)
         assert np.array_equal(hdf5.get_rows(file["layers"], "parts", [3, 1])[:, 0], [3, 1])
+
+
+def test_what_is_written_goes_to_the_disk_meanwhile_and_is_the_same(tmp_path, monkeypatch):
+    def write_chunks(path):
+        with hdf5.writing(path, "topk") as file:
+            part = hdf5.allocate(file, "parts", (50, 1000), np.uint8, chunks=(1, 1000))
+            for row in range(50):
+                hdf5.chunk_writer(part)((row,), np.full(1000, row, np.uint8))
+        return path.read_bytes()
+
+    at_the_end = write_chunks(tmp_path / "a.h5")
+    start, held = disk._start_writing, []
+    monkeypatch.setattr(disk, "AT_ONCE", 10_000)
+    monkeypatch.setattr(disk, "_start_writing", lambda number: held.append(os.fstat(number).st_size) or start(number))
+    assert write_chunks(tmp_path / "b.h5") == at_the_end
+    assert held == sorted(held)
+    assert held[0] < len(at_the_end) / 2
 
 
 def test_the_same_content_gives_the_same_bytes_later(path, tmp_path):

@@ -118,10 +118,12 @@ def square(image: Image.Image, size: int) -> Image.Image:
     image = _not_too_long(image)
     short = min(image.size)
     width, height = (size if side == short else int(size * side / short) for side in image.size)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.crop((left, top, left + size, top + size))
+    if width > size:  # Pillow resizes across, then down: what is cut off at the sides need not be resized down
+        image = image.resize((width, image.height), Image.Resampling.BILINEAR)
+        image = image.crop((left, 0, left + size, image.height))
+    image = image.resize((size, height), Image.Resampling.BILINEAR)
+    return image if height == size else image.crop((0, top, size, top + size))
 
 
 def centre_crop(array: np.ndarray, size: int | Size) -> np.ndarray:
@@ -174,7 +176,7 @@ def _to_rgb(image: Image.Image, sixteen: bool) -> tuple[Image.Image, tuple[str, 
         done.append("other-colour-space")
     if transparent:
         return _over_white(image), (*done, "alpha")
-    return image.convert("RGB"), tuple(done)
+    return image if mode == "RGB" else image.convert("RGB"), tuple(done)  # convert() would copy
 
 
 def _over_white(image: Image.Image) -> Image.Image:

@@ -93,10 +93,10 @@ def write_packed(
         hdf5.put(file, "label", np.asarray(labels, np.int32))
         hdf5.put(file, "path", paths)
         shape = (*pair(size), channels)
-        rows = hdf5.allocate(file, "images", (len(paths), *shape), np.uint8, chunks=(1, *shape))
+        write = hdf5.chunk_writer(hdf5.allocate(file, "images", (len(paths), *shape), np.uint8, chunks=(1, *shape)))
         came = 0
         for image in images:
-            rows[came] = image
+            write((came,), image)
             came += 1
         if came != len(paths):
             raise ValueError(f"{came} images came for {len(paths)} rows")

@@ -1,12 +1,11 @@
 """Where a stage computes: CUDA, Apple's MPS or the CPU, and with how many threads."""
 
 import argparse
-import ctypes
-import sys
 
 import torch
 
 from zfpipe.errors import UserError, require_one_of
+from zfpipe.freed import keep_freed_memory
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -43,18 +42,3 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
     torch.backends.cudnn.benchmark = False  # it may choose another algorithm each time
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep what is freed for the next map, where that is the C library.
-
-    Otherwise it gives each large map back to the system, which then hands out new pages one fault at a time: a
-    good part of a forward pass on a CPU. The peak hardly grows.
-    """
-    if sys.platform != "linux":
-        return
-    trim_threshold, mmap_max = -1, -4  # names of mallopt(3)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)

@@ -21,6 +21,7 @@ from zfpipe.data.sources import LISTED, list_source
 from zfpipe.data.table import exclude, read_exclusions
 from zfpipe.errors import UserError
 from zfpipe.files.whole import write_text
+from zfpipe.freed import keep_freed_memory
 from zfpipe.progress import progress, say
 
 __doc__ += "".join(
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--val-fraction is {arguments.val_fraction:g}; it must lie between 0 and 1.")
     if arguments.threads < 1:
         raise UserError(f"--threads is {arguments.threads}; it must be 1 or more.")
+    keep_freed_memory()
     given = arguments
     listing = list_source(given.source, given.root, given.file, given.download, given.variant)
     excluded = exclude(listing, read_exclusions(given.exclude), str(given.exclude)) if given.exclude else []

@@ -14,6 +14,7 @@ from zfpipe.data.ordered import ordered_map
 from zfpipe.data.packed import write_packed
 from zfpipe.data.sizes import size_of
 from zfpipe.errors import UserError
+from zfpipe.freed import keep_freed_memory
 from zfpipe.progress import progress
 
 
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     ):
         if value < 1:
             raise UserError(f"--{name} is {value}; it must be 1 or more.")
+    keep_freed_memory()
     every_row = read_manifest(arguments.manifest)
     rows = [row for row in every_row if row.split == arguments.split]
     if not rows:
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         lambda row: packed_image(arguments.root / row.path, row.sha256, arguments.size, arguments.channels),
         rows,
         arguments.threads,
+        at_once=4,
     )
     write_packed(
         arguments.out,

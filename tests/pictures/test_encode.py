@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, PdfParser
 
-from zfpipe.pictures.encode import ROWS, png
+from zfpipe.pictures import saving
+from zfpipe.pictures.encode import ROWS, png, with_picture
 from zfpipe.pictures.pages import Page, Words
 from zfpipe.pictures.saving import save_page
 
@@ -47,3 +48,14 @@ def test_a_pdf_holds_every_pixel_upright_and_as_large_as_the_page(tmp_path):
     place = re.search(rb"cm\s([\d.]+)\s0\s0\s([\d.-]+)\s(\S+)\s(\S+)\scm\s/I1 Do", drawn).groups()
     size = 50 * 72 / 100, len(pixels) * 72 / 100
     assert [float(number) for number in place] == pytest.approx([*size, 0, 0], abs=0.02)
+
+
+def test_a_pdf_of_another_layout_holds_the_pixels_as_matplotlib_puts_them(tmp_path, monkeypatch):
+    page = Page(noise(20, 30), 100, [Words("seen", 5, 9)])
+    save_page(tmp_path / "a.pdf", page, "pdf")
+    monkeypatch.setattr(
+        saving, "with_picture", lambda pdf, pixels: with_picture(pdf.replace(b"trailer", b"end"), pixels)
+    )
+    save_page(tmp_path / "b.pdf", page, "pdf")
+    shapes = [re.findall(rb"/(Width|Height) (\d+)", (tmp_path / name).read_bytes())[-2:] for name in ("a.pdf", "b.pdf")]
+    assert [dict(shape) for shape in shapes] == [{b"Width": b"30", b"Height": b"20"}] * 2

@@ -27,13 +27,17 @@ def png(pixels: np.ndarray, per_inch: float) -> bytes:
     return b"".join([SIGNATURE, begin, *(_chunk(b"IDAT", part) for part in _stream(pixels)), _chunk(b"IEND", b"")])
 
 
-def with_picture(pdf: bytes, pixels: np.ndarray) -> bytes:
+def with_picture(pdf: bytes, pixels: np.ndarray) -> bytes | None:
     """Return a PDF whose only image is replaced by pixels (H, W, 3) uint8, at the same place and size on the page.
 
     It is changed as the standard has it (incremental update): the new image, and where it stands, come at the end.
+    None if the PDF is not laid out as matplotlib's are.
     """
-    number = int(re.search(rb"\n(\d+) 0 obj\n<< /Type /XObject /Subtype /Image", pdf)[1])
-    trailer, before = re.search(rb"\ntrailer\n<< (.*?) >>\nstartxref\n(\d+)\n%%EOF\n$", pdf, re.DOTALL).groups()
+    picture = re.search(rb"\n(\d+) 0 obj\n<< /Type /XObject /Subtype /Image", pdf)
+    ending = re.search(rb"\ntrailer\n<< (.*?) >>\nstartxref\n(\d+)\n%%EOF\n$", pdf, re.DOTALL)
+    if picture is None or ending is None:
+        return None
+    number, (trailer, before) = int(picture[1]), ending.groups()
     height, width = pixels.shape[:2]
     stream = list(_stream(pixels))
     head = (

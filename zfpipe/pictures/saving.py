@@ -80,10 +80,18 @@ def _png(page: Page) -> bytes:
 def _pdf(page: Page) -> bytes:
     figure, (height, width) = page_figure(page), page.pixels.shape[:2]
     place = {"extent": (0, width, 0, height), "aspect": "auto", "interpolation": "none"}
-    figure.axes[0].imshow(np.zeros((1, 1, 3), np.uint8), **place)  # to be replaced
+    picture = figure.axes[0].imshow(np.zeros((1, 1, 3), np.uint8), **place)  # to be replaced
+    whole = with_picture(_matplotlibs(figure), page.pixels)
+    if whole is None:  # matplotlib of some other release: by itself, slowly
+        picture.set_data(page.pixels)
+        whole = _matplotlibs(figure)
+    return whole
+
+
+def _matplotlibs(figure: Figure) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="pdf", metadata=PDF_METADATA)
-    return with_picture(data.getvalue(), page.pixels)
+    return data.getvalue()
 
 
 def _written(page: Page) -> np.ndarray:

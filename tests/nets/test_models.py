@@ -87,10 +87,21 @@ def test_weights_of_another_network_are_named_by_their_first_keys():
         load_weights(on_paper("zfnet"), on_paper("torchvision:squeezenet1_1").state_dict(), "squeeze.pt")
 
 
-def test_building_leaves_batch_normalisation_untouched():
-    norm = build(TINY, 3).conv1.batch_norm
-    assert norm.num_batches_tracked == 0
-    assert torch.equal(norm.running_var, torch.ones_like(norm.running_var))
+@pytest.mark.parametrize("name", ["zfnet", "alexnet"])
+def test_the_dense_layers_take_what_the_last_pooling_gives_or_the_input_is_refused(name):
+    small = {"maps": [1, 1, 1, 1, 2], "fc": 4}
+    fits, refused = build({"name": name, **small}, 2).eval(), []
+    for height in range(8, 120):
+        try:
+            flat = fits.features(torch.zeros(1, 3, height, 150)).numel()
+        except RuntimeError:  # PyTorch's own word that it does not fit
+            refused.append(height)
+            with pytest.raises(UserError, match="too small"):
+                on_paper(name, input_size=[height, 150], **small)
+        else:
+            assert on_paper(name, input_size=[height, 150], **small).fc6.dense.in_features == flat
+    assert refused
+    assert refused == list(range(8, refused[-1] + 1))
 
 
 def test_a_model_file_gives_the_same_activations(tmp_path):

@@ -65,7 +65,7 @@ class FiveConvNet(nn.Module):
         self.conv4 = nn.Identity() if 4 in drop else _rectified_conv(c3, c4, norm, kernel_size=3, padding=1)
         self.conv5 = _rectified_conv(c4, c5, norm, kernel_size=3, padding=1)
         self.pool5 = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
-        flat = _flat_size(self, channels, input_size)
+        flat = _flat_size(self, c5, input_size)
         self.fc6 = nn.Identity() if 6 in drop else _rectified_dense(flat, fc, dropout)
         flat = flat if 6 in drop else fc
         self.fc7 = nn.Identity() if 7 in drop else _rectified_dense(flat, fc, dropout)
@@ -167,12 +167,20 @@ def _check_ablation(drop: Sequence[int], fc: int, maps: Sequence[int]) -> None:
         raise UserError(f"model.channels is {list(maps)}; it is five numbers, the paper's are {list(CHANNELS)}.")
 
 
-@torch.no_grad()
-def _flat_size(network: FiveConvNet, channels: int, input_size: int | Size) -> int:
-    network.eval()  # else this image of zeros would count in the running statistics of batch normalisation
-    try:
-        return network.features(torch.zeros(1, channels, *pair(input_size))).numel()
-    except RuntimeError as error:
-        raise UserError(f"model.input_size is {input_size}: too small for three poolings of this network.") from error
-    finally:
-        network.train()
+def _flat_size(network: FiveConvNet, maps: int, input_size: int | Size) -> int:
+    """Return the size of `maps` after the last pooling, by counting: to run an image doubles a job's start."""
+    sides = pair(input_size)
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.MaxPool2d):
+            sides = tuple(_side_after(part, side) for side in sides)
+    if min(sides) < 1:
+        raise UserError(f"model.input_size is {input_size}: too small for three poolings of this network.")
+    return maps * sides[0] * sides[1]
+
+
+def _side_after(part: nn.Conv2d | nn.MaxPool2d, side: int) -> int:
+    """Return the side of the map that a square window leaves; below 1 where it does not fit."""
+    kernel, stride, padding = (pair(number)[0] for number in (part.kernel_size, part.stride, part.padding))
+    up = getattr(part, "ceil_mode", False)
+    count = (side + 2 * padding - kernel + (stride - 1 if up else 0)) // stride + 1
+    return count - 1 if up and (count - 1) * stride >= side + padding else count  # a window begins in the map

@@ -221,3 +221,11 @@ def test_looks_of_a_picture_and_its_negative_are_opposite():
     assert one @ negative / np.linalg.norm(one) / np.linalg.norm(negative) < -0.95
     assert not look(cells[:0]).any()
     assert smaller(cells, (8, 8)).shape == (3, 8, 8, 3)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 64), (8, 8), (1, 1)])
+@pytest.mark.parametrize("side", [65, 75, 90, 171, 195, 224])
+def test_no_cell_that_is_made_smaller_shows_anything_of_its_neighbour(size, side):
+    shades = np.arange(3, 256, 23, dtype=np.uint8)
+    cells = np.broadcast_to(shades[:, None, None, None], (len(shades), side, side, 3))
+    assert (smaller(cells, size) == shades[:, None, None, None]).all()

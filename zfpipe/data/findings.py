@@ -8,6 +8,7 @@ from zfpipe.data.decode import CONVERSIONS
 from zfpipe.data.names import printable
 from zfpipe.errors import UserError, require_one_of
 
+REPORT_VERSION = 2  # of report.json, which tells the findings
 SEVERITIES = ("error", "warning", "ignore")
 
 

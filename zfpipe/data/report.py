@@ -7,7 +7,7 @@ from typing import Any
 
 from zfpipe.data.checks import Checked
 from zfpipe.data.decode import read_rgb
-from zfpipe.data.findings import KINDS, Policy, conversion
+from zfpipe.data.findings import KINDS, REPORT_VERSION, Policy, conversion
 from zfpipe.data.folder import Listing
 from zfpipe.data.manifest import SPLITS, split_sha256
 from zfpipe.data.ordered import ordered_map
@@ -15,7 +15,6 @@ from zfpipe.data.page import render, thumbnail
 from zfpipe.data.plots import class_plot, size_plot, sizes_of
 from zfpipe.files.sums import json_with_sum
 
-VERSION = 2
 TEMPLATE = "report.html.j2"
 RANK = {"error": 0, "left out": 1, "warning": 2, "ignore": 3}  # the order of findings on the page
 MOST_SHOWN = 200  # cases that a finding lists on the page; the JSON file lists all
@@ -44,7 +43,7 @@ def facts_for_report(
     findings.sort(key=lambda finding: RANK[finding["severity"]])
     splits = {split: _split(checked, split) for split in SPLITS}
     return {
-        "format_version": VERSION,
+        "format_version": REPORT_VERSION,
         "data_set": name,
         "layout": listing.layout,
         "excluded": excluded,

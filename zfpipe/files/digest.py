@@ -29,7 +29,7 @@ def _feed(digest, value: Any) -> None:
         value = value.detach().cpu().contiguous().numpy()
     if isinstance(value, np.ndarray):
         digest.update(f"array {value.dtype.str} {value.shape} ".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
+        digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
     elif isinstance(value, dict):
         digest.update(f"dict {len(value)} ".encode())
         for key in sorted(value, key=repr):

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zfpipe.data.findings import REPORT_VERSION
 from zfpipe.data.names import printable
-from zfpipe.data.report import VERSION
 from zfpipe.errors import UserError
 from zfpipe.files.sums import read_json, read_table
 from zfpipe.nets.layers import cost, layers
@@ -49,9 +49,11 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
 def read_report(path: str | Path) -> dict[str, Any]:
     """Return the check's report. Raises UserError, naming the file, if it is none."""
     found = read_json(path)
-    if found.get("format_version") != VERSION:
+    if found.get("format_version") != REPORT_VERSION:
         version = found.get("format_version")
-        raise UserError(f"{path} has format version {version}; this zfpipe reads {VERSION}; delete it and run again.")
+        raise UserError(
+            f"{path} has format version {version}; this zfpipe reads {REPORT_VERSION}; delete it and run again."
+        )
     for finding in found["findings"]:
         finding["meaning"] = printable(finding["meaning"])
     return found

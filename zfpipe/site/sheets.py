@@ -53,9 +53,11 @@ class Sheets:
             row = place // self.across * self.rows + number // self.columns
             column = place % self.across * self.columns + number % self.columns
             top, left = row * self.stride[0], column * self.stride[1]
-            padding = [(0, step - side) for step, side in zip(self.stride, self.cell, strict=True)]
-            padded = np.pad(cell, [*padding, (0, 0)], "edge")
-            self._open[top : top + self.stride[0], left : left + self.stride[1]] = padded
+            area = self._open[top : top + self.stride[0], left : left + self.stride[1]]
+            height, width = self.cell
+            area[:height, :width] = cell
+            area[height:, :width] = cell[-1:]  # its border goes on, up to the next cell
+            area[:, width:] = area[:, width - 1 : width]
         self.count += 1
 
     def flush(self) -> None:

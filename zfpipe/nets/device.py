@@ -31,7 +31,7 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
         if threads < 1:
             raise UserError(f"threads is {threads}; it must be at least 1.")
         torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms too, but that imports the compiler
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":

@@ -3,11 +3,13 @@
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from multiprocessing.process import BaseProcess
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from train_command import MODEL, assert_same, refused, rows_of, train
@@ -70,6 +72,19 @@ def test_it_is_the_packed_split_pixel_for_pixel(data):
         for got, rows in zip(images.stream(iter(groups)), groups, strict=True):
             np.testing.assert_array_equal(got, split.read_rows(rows))
         np.testing.assert_array_equal(pixel_mean(images), pixel_mean(split))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of other processes")
+def test_workers_hold_no_batch_that_they_have_handed_over(data, monkeypatch):
+    monkeypatch.setattr(streaming, "packed_image", lambda *which: np.full((256, 256, 3), 7, np.uint8))
+    images, held = Streamed(data / "manifest.csv", data / "images", 256, 3, 2), []
+    for number, got in enumerate(images.stream([np.arange(26)] * 61)):  # 5 MB each
+        if number in (10, 60):
+            held.append([one.memory_info() for one in psutil.Process().children()])
+        assert (got == 7).all()
+    for before, after in zip(*held, strict=True):
+        assert after.rss - after.shared < before.rss - before.shared + 25e6
+    assert len(held[0]) == 2
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from zfpipe.data.checked_image import packed_image
 from zfpipe.data.manifest import each_row
@@ -111,6 +111,8 @@ class _Files:
     def __getitems__(self, rows: np.ndarray) -> Tensor | str:
         """Return images (n, H, W, C) uint8, or what is wrong with one: a worker's exception would bring its trace."""
         images = torch.empty(len(rows), *self.size, self.channels, dtype=torch.uint8)
+        if get_worker_info():  # PyTorch would move it there later, and keep the memory of the last 128 that it moved
+            images.share_memory_()
         pixels = images.numpy()
         try:
             for place, row in enumerate(rows):

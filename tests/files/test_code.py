@@ -118,6 +118,39 @@ def test_rooms_can_be_left_out_with_what_only_they_use(digest):
     assert digest({"stages/draw.py": ("grid(n)", "grid(n + 1)")}, without=["zfpipe.pictures"]) != before
 
 
+NESTED = """
+def one():
+    try: import a
+    except ValueError: import b
+    else: import c
+    finally: import d
+    try: pass
+    except* KeyError: import e
+    for _ in (): import f
+    else: import g
+    while 0: import h
+    else: import i
+    if 1: import j
+    elif 2: import k
+    else: import l
+    with x: import m
+    match y:
+        case 1: import n
+        case _: import o
+class Two:
+    async def three(self):
+        async with x: import p
+        async for _ in (): import q
+"""
+
+
+def test_statements_are_found_wherever_they_stand():
+    texts = [NESTED, *(path.read_text() for path in code.ROOT.rglob("*.py"))]
+    for tree in map(ast.parse, texts):
+        every = {id(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)}
+        assert every == {id(node) for node in code._statements(tree) if isinstance(node, ast.stmt)}
+
+
 def test_stages_differ_and_a_digest_stays():
     digests = {stage: code.code_sha256(f"zfpipe.stages.{stage}") for stage in STAGES}
     assert len(set(digests.values())) == len(STAGES)

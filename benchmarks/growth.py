@@ -1,97 +1,109 @@
-"""How cost grows: time and memory of a stage against images, units and shards, each stage in a process of its own."""
+"""How cost grows: time and memory of mine and reconstruct against images, shards and units.
 
-import subprocess
-import sys
+Times are CPU times of jobs that this one warm process runs in turn, several rounds; from each the time of a job with
+one image, or one unit, is taken off. The most memory is that of a process of its own for each figure.
+"""
+
+import statistics
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from benchmarks.material import mined_zfnet, model_file, packed_file
-from benchmarks.table import Row
-
-# Prints what one stage took: seconds of CPU time, and the most memory in MB.
-RUN = """
-import resource, sys
+from benchmarks.material import model_file, packed_file
+from benchmarks.process import alone
+from benchmarks.table import GROWTH, Row
+from benchmarks.timing import side_by_side
 from zfpipe.__main__ import main
-status = main(sys.argv[1:])
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-sys.exit(status)
-"""
 
+# Small, so that 20,000 images fit the time: what grows with their number does not depend on their size.
+NARROW = {"maps": [8, 16, 16, 16, 16], "fc": 32, "side": 64}
+BATCH = 25  # no number of images here leaves a short batch, which would be filled up
+# As many units as the widest layer of torchvision's VGGs has, with little below them.
+WIDE = {"maps": [24, 64, 512, 32, 32], "fc": 64, "side": 112}
+SHARDS = (1, 2, 4, 8)
+REPEATED = 4  # how often a short job is run in each round
 
-SMALL = {"side": 64}  # so that 20,000 images fit the time; what grows with their number does not depend on their size
+Words = list[object]
 
 
 def measure(folder: Path, quick: bool) -> list[Row]:
     """Return rows on memory and growth."""
-    few, many = (200, 1000) if quick else (1000, 20_000)
-    return [*_mining(folder, few, many), *_reconstruction(folder, *((8, 24) if quick else (64, 384)))]
+    images, units = ((200, 1000), (32, 128)) if quick else ((1000, 20_000), (64, 512))
+    rounds = 1 if quick else 3
+    return [*_mining(folder, images, rounds), *_reconstruction(folder, units, rounds)]
 
 
-def _mining(folder: Path, few: int, many: int) -> list[Row]:
-    model = model_file(folder / "small.pt", width=0.1, **SMALL)
-    splits = {count: packed_file(folder / f"{count}.h5", count, **SMALL) for count in (few, many)}
+def _mining(folder: Path, counts: tuple[int, int], rounds: int) -> list[Row]:
+    few, many = counts
+    model = model_file(folder / "narrow.pt", **NARROW)
+    splits = {count: packed_file(folder / f"{count}.h5", count, NARROW["side"]) for count in counts}
 
-    def mine(count: int, shard: int = 1, of: int = 1):
-        files = ["--model", str(model), "--images", str(splits[count]), "--out", str(folder / "shard.h5")]
-        return _run("mine", *files, "--layers", "all", "--shard", str(shard), "--of", str(of))
+    def words(count: int, layer: str = "all", shard: int = 1, of: int = 1, batch: int = BATCH) -> Words:
+        files = ["--model", model, "--images", splits[count], "--out", folder / "shard.h5"]
+        return ["mine", *files, "--layers", layer, "--shard", shard, "--of", of, "--batch-size", batch]
 
-    (start, _), (little, small), (much, large) = mine(few, 1, few), mine(few), mine(many)
-    shards = sum(mine(many, shard, 8)[0] - start for shard in range(1, 9))
-    detail = f"{few} and {many} images of 64 px, tenth-width ZFNet"
+    one = words(many, shard=1, of=many, batch=1)
+    spent = _cpu({"start": [one] * REPEATED, "few": [words(few)] * REPEATED, "many": [words(many)]}, rounds)
+    start = spent["start"] / REPEATED
+    each = (spent["few"] / REPEATED - start) / few * 1e3, (spent["many"] - start) / many * 1e3
+    parts = {str(of): [words(many, "conv5", shard, of) for shard in range(1, of + 1)] for of in SHARDS}
+    detail = f"{few} and {many} images of {NARROW['side']} px, ZFNet with maps {NARROW['maps']}, all layers"
     return [
-        Row.like("memory of mine", "MB", small, large, 1.1, detail),
-        Row.like(
-            "time of mine an image",
-            "ms of CPU",
-            *((little - start) / few * 1e3, (much - start) / many * 1e3),
-            1.1,
-            detail,
-        ),
-        Row.like(
-            "time of mine in 8 shards, over 1",
-            "s of CPU",
-            much - start,
-            shards,
-            1.02,
-            f"{detail}; less the start of each",
-        ),
-        Row.under("start of a job", "s of CPU", start, 5, "mine of one image: Python, torch, weights, tracing"),
+        Row.memory("memory of mine", *(alone(*words(count)).megabytes for count in counts), detail),
+        Row.like("time of mine an image", "ms of CPU", *each, GROWTH, f"{detail}; less the start"),
+        *_shards(_cpu(parts, rounds + 2), start, f"conv5 of {many} images; less the start of each"),
+        _start(one, rounds + 2),
     ]
 
 
-def _reconstruction(folder: Path, few: int, many: int) -> list[Row]:
-    files = mined_zfnet(folder, 96)
+def _shards(spent: dict[str, float], start: float, detail: str) -> list[Row]:
+    """Return a row for each number of shards, all of them over one.
 
-    def reconstruct(count: int):
-        options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
-        units = np.linspace(0, 383, count).astype(int)
-        return _run(
-            "reconstruct", *options, "--layer", "conv3", "--out", str(folder / "out.h5"), "--units", *map(str, units)
-        )
-
-    (little, small), (much, large), (start, _) = reconstruct(few), reconstruct(many), reconstruct(1)
-    detail = f"conv3 of ZFNet, {few} and {many} units, less the cost of one"
+    Each looks up where its own nine strongest stand, which costs the same for many images as for few.
+    """
+    whole, *others = (spent[str(of)] - of * start for of in SHARDS)
     return [
-        Row.like("memory of reconstruct", "MB", small, large, 1.1, f"conv3 of ZFNet, {few} and {many} units"),
-        Row.like(
-            "time of reconstruct a unit",
-            "ms of CPU",
-            (little - start) / (few - 1) * 1e3,
-            (much - start) / (many - 1) * 1e3,
-            1.1,
-            detail,
-        ),
+        Row.like(f"time of mine in {of} shards, over 1", "s of CPU", whole, parts, 1.02, detail)
+        for of, parts in zip(SHARDS[1:], others, strict=True)
     ]
 
 
-def _run(*words: str) -> tuple[float, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *words, "--device", "cpu", "--threads", "1"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    seconds, megabytes = map(float, done.stdout.split()[-2:])
-    return seconds, megabytes
+def _start(words: Words, rounds: int) -> Row:
+    """Return the row of a job with one image in a process of its own; earlier ones have warmed the disk's cache."""
+    spent = statistics.median(alone(*words).cpu for _ in range(rounds))
+    detail = f"mine of one image: Python, torch, weights, tracing; median of {rounds}"
+    return Row.under("start of a job", "s of CPU", spent, 5, detail)
+
+
+def _reconstruction(folder: Path, counts: tuple[int, int], rounds: int) -> list[Row]:
+    few, many = counts
+    model, images = model_file(folder / "wide.pt", **WIDE), packed_file(folder / "wide.h5", 96, WIDE["side"])
+    files, topk = ["--model", model, "--images", images], folder / "topk.h5"
+    _run([["mine", *files, "--layers", "conv3", "--out", topk]])
+
+    def words(count: int) -> Words:
+        units = np.linspace(0, WIDE["maps"][2] - 1, count).astype(int)
+        what = ["--topk", topk, "--layer", "conv3", "--units", *units]
+        return ["reconstruct", *files, *what, "--out", folder / "conv3.h5"]
+
+    spent = _cpu({"start": [words(1)] * REPEATED, "few": [words(few)] * REPEATED, "many": [words(many)]}, rounds)
+    start = spent["start"] / REPEATED
+    each = (spent["few"] / REPEATED - start) / (few - 1) * 1e3, (spent["many"] - start) / (many - 1) * 1e3
+    detail = f"{few} and {many} units of conv3, ZFNet with maps {WIDE['maps']} at {WIDE['side']} px"
+    return [
+        Row.memory("memory of reconstruct", *(alone(*words(count)).megabytes for count in counts), detail),
+        Row.like("time of reconstruct a unit", "ms of CPU", *each, GROWTH, f"{detail}; less the time of one"),
+    ]
+
+
+def _cpu(jobs: dict[str, list[Words]], rounds: int) -> dict[str, float]:
+    """Return the seconds of CPU time that each list of jobs takes, run one after another in this process."""
+    spent = side_by_side({name: lambda all=words: _run(all) for name, words in jobs.items()}, rounds)
+    return {name: one.cpu for name, one in spent.items()}
+
+
+def _run(jobs: list[Words]) -> None:
+    threads = ["--device", "cpu", "--threads", torch.get_num_threads()]
+    for words in jobs:
+        assert main([str(word) for word in [*words, *threads]]) == 0

@@ -62,10 +62,10 @@ def mined_zfnet(folder: Path, count: int) -> dict[str, Path]:
     return files
 
 
-def photograph_files(folder: Path, count: int) -> list[Path]:
-    """Write `count` JPEG files of 500x375 px below folder/val/all; return their paths."""
+def photograph_files(folder: Path, count: int, width: int = 500) -> list[Path]:
+    """Write `count` JPEG files of `width` px, three quarters as high, below folder/val/all; return their paths."""
     (folder / "val" / "all").mkdir(parents=True)
     paths = [folder / "val" / "all" / f"{number:04d}.jpg" for number in range(count)]
-    for path, view in zip(paths, _views(count, 500), strict=True):
-        Image.fromarray(view[:375]).save(path, quality=90)
+    for path, view in zip(paths, _views(count, width), strict=True):
+        Image.fromarray(view[: width * 3 // 4]).save(path, quality=90)
     return paths

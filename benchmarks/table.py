@@ -1,10 +1,13 @@
 """The one table that all measurements go into, as CSV and Markdown."""
 
 import csv
+import math
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from benchmarks.timing import Spent, machine
+
+GROWTH = 1.1  # what has more to do may take so much more memory
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class Row:
     def like(cls, what: str, unit: str, small: float, large: float, bar: float, detail: str) -> "Row":
         """A cost that should stay what it is where there is more to do; both figures, and the second over the first."""
         return cls(what, unit, f"{large:.4g}", f"{small:.4g}", f"{large / small:.2f}", "", f"<= {bar:g}", detail)
+
+    @classmethod
+    def memory(cls, what: str, small: float, large: float, detail: str) -> "Row":
+        """The most memory of one job and of one with more to do, in MB; NaN for what could not be measured."""
+        if math.isnan(small + large):
+            return cls(what, "MB", "", "", "", "", f"<= {GROWTH:g}", "not measured: there is no /proc on this machine")
+        return cls.like(what, "MB", small, large, GROWTH, detail)
 
     @classmethod
     def under(cls, what: str, unit: str, found: float, bar: float, detail: str) -> "Row":

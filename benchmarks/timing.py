@@ -2,7 +2,6 @@
 
 import os
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -48,11 +47,6 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in ("torch", "torchvision", "captum", "h5py", "numpy")},
     }
-
-
-def peak_megabytes() -> float:
-    """Return the most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _processor() -> str:

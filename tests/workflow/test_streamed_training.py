@@ -10,7 +10,7 @@ MODEL = "results/tiny/train/model.pt"
 def test_the_command_names_the_manifest_and_the_folder_and_only_the_val_split_is_packed(fresh):
     fresh.set(train={"read": "files", "workers": 3, "threads": 4})
     said = fresh.snakemake("-n", "--printshellcmds", "--quiet", "host", "--cores", "4", MODEL)
-    (train,) = re.findall("^ *zfpipe train .*$", said, re.M)
+    (train,) = re.findall("^Shell command: zfpipe (train .*)$", said, re.M)
     words = train.split()
     assert "--train" not in words
     for option, value in (
@@ -22,7 +22,7 @@ def test_the_command_names_the_manifest_and_the_folder_and_only_the_val_split_is
     ):
         assert words[words.index(option) + 1] == value
     assert "--read" not in words
-    (pack,) = re.findall("^ *zfpipe pack .*$", said, re.M)
+    (pack,) = re.findall("^Shell command: zfpipe (pack .*)$", said, re.M)
     assert "--split val" in pack
 
 

@@ -1,5 +1,6 @@
-"""How long a whole layer takes to draw: 384 units of nine."""
+"""How long a whole layer takes to draw, 384 units of nine: as a figure, PNG and PDF, and as a gallery."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,39 @@ from benchmarks.table import Row
 from benchmarks.timing import side_by_side
 from zfpipe.__main__ import main
 
+BAR = 5  # seconds
+
 
 def measure(folder: Path, quick: bool) -> list[Row]:
-    """Return seconds for a figure of all 384 units of conv3 of ZFNet (48 of them if quick)."""
+    """Return seconds, of the clock and of CPU, for all 384 units of conv3 of ZFNet (48 of them if quick)."""
     count = 48 if quick else 384
     files = mined_zfnet(folder, 64)
     options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
-    reconstruction = folder / "conv3.h5"
-    units = np.linspace(0, 383, count).astype(int)
-    made = main(
-        ["reconstruct", *options, "--layer", "conv3", "--out", str(reconstruction), "--units", *map(str, units)]
-    )
-    assert made == 0
-    draw = ["figure", "--reconstruction", str(reconstruction), "--count", str(count)]
-    spent = side_by_side(
-        {"figure": lambda: _must(main([*draw, "--out-png", str(folder / "conv3.png")]))}, 1 if quick else 2
-    )
-    return [Row.under(f"figure, {count} units of conv3", "s", spent["figure"].wall, 10, "PNG, default dpi")]
+    units = map(str, np.linspace(0, 383, count).astype(int))
+    reconstruction, site = str(folder / "conv3.h5"), folder / "site"
+    _zfpipe("reconstruct", *options, "--layer", "conv3", "--out", reconstruction, "--units", *units)
+    figure = ["figure", "--reconstruction", reconstruction, "--count", str(count)]
+
+    def gallery() -> None:
+        shutil.rmtree(site, ignore_errors=True)
+        _zfpipe("gallery", *options, "--run", "zfnet", "--reconstructions", reconstruction, "--out", str(site))
+
+    ways = {
+        "figure, PNG": lambda: _zfpipe(*figure, "--out-png", str(folder / "conv3.png")),
+        "figure, PDF": lambda: _zfpipe(*figure, "--out-pdf", str(folder / "conv3.pdf")),
+        "gallery": gallery,
+    }
+    spent = side_by_side(ways, 1 if quick else 3)
+    sizes = [(folder / name).stat().st_size for name in ("conv3.png", "conv3.pdf")]
+    sizes.append(sum(path.stat().st_size for path in site.rglob("*") if path.is_file()))
+    rows = []
+    for (name, seconds), size in zip(spent.items(), sizes, strict=True):
+        what = f"{name}, {count} units of conv3"
+        detail = f"{18 * count} pictures of 75 px, from conv3.h5 to {size / 1e6:.0f} MB; Python's start left out"
+        rows.append(Row.under(what, "s", seconds.wall, BAR, detail))
+        rows.append(Row.under(what, "s of CPU", seconds.cpu, BAR, "the same"))
+    return rows
 
 
-def _must(status: int) -> None:
-    assert status == 0
+def _zfpipe(*words: str) -> None:
+    assert main([*words]) == 0

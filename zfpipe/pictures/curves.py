@@ -3,31 +3,25 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zfpipe.pictures.saving import save_figure
+from zfpipe.pictures.saving import in_style, save_figure
 
-STYLE = Path(__file__).parent / "paper.mplstyle"
 TRAIN, VAL = "#0072b2", "#d55e00"
 
 
 def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: str = "") -> None:
     """Draw one row of metrics an epoch as three panels into a PNG; the same rows give the same bytes."""
-    with pyplot.style.context([STYLE] if STYLE.exists() else []):
-        figure, (loss, accuracy, rate) = pyplot.subplots(1, 3, figsize=(10, 3), layout="constrained")
-        try:
-            _draw_loss(loss, rows)
-            _draw_accuracy(accuracy, rows)
-            _draw_rate(rate, rows)
-            figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
-            save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
-        finally:
-            pyplot.close(figure)
+    with in_style():
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        loss, accuracy, rate = figure.subplots(1, 3)
+        _draw_loss(loss, rows)
+        _draw_accuracy(accuracy, rows)
+        _draw_rate(rate, rows)
+        figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
+        save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
 
 
 def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:

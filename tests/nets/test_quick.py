@@ -5,26 +5,52 @@ import torch
 from torch import nn
 from torchvision import models
 
+from zfpipe.nets import contrast
 from zfpipe.nets.chain import chain_to
+from zfpipe.nets.contrast import Contrast, contrast_quickly
 from zfpipe.nets.layers import layers
 from zfpipe.nets.paper import zfnet
-from zfpipe.nets.quick import Contrast, channels_last, folded, quick
+from zfpipe.nets.quick import channels_last, folded, quick
 from zfpipe.nets.trace import trace
 
+NORMS = [(5, 1e-4, 0.75, 2.0), (2, 0.7, 0.75, 1.0), (3, 0.5, 0.6, 1.0), (7, 0.9, 0.75, 0.5)]
 
-@pytest.mark.parametrize("norm", [(5, 1e-4, 0.75, 2.0), (2, 0.7, 0.75, 1.0), (3, 0.5, 0.6, 1.0), (7, 0.9, 0.75, 0.5)])
+
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("channels", [2, 9])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-6)])
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_contrast_normalisation_is_pytorchs(norm, channels, dtype, tolerance, layout):
+def test_contrast_normalisation_is_pytorchs(norm, channels, dtype, tolerance, layout, monkeypatch):
+    monkeypatch.setattr(contrast, "VALUES_AT_ONCE", 7 * channels)  # several parts, the last of them smaller
     own = nn.LocalResponseNorm(*norm)
     x = torch.randn(3, channels, 5, 4, dtype=dtype, generator=torch.Generator().manual_seed(0)) * 3
     x = x.contiguous(memory_format=layout)
-    kept = x.clone()
+    kept = x.clone().requires_grad_()
     found = Contrast(own)(x)
     assert found.is_contiguous(memory_format=layout)
     torch.testing.assert_close(found, own(kept), rtol=tolerance, atol=tolerance)
     assert torch.equal(x, kept)
+    learnt = Contrast(own)(x.requires_grad_())
+    assert torch.equal(learnt, found)
+    assert learnt.is_contiguous(memory_format=layout)
+    above = torch.randn_like(learnt)
+    below, expected = (torch.autograd.grad(out, to, above)[0] for out, to in ((learnt, x), (own(kept), kept)))
+    torch.testing.assert_close(below, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_every_plain_contrast_normalisation_of_a_network_is_replaced():
+    network = nn.Sequential(nn.LocalResponseNorm(5), nn.Sequential(nn.Conv2d(3, 3, 1), nn.LocalResponseNorm(3, k=2.0)))
+    network[0].register_forward_hook(lambda module, args, output: output * 2)
+    x = torch.randn(1, 3, 4, 4)
+    before, names = network(x), list(network.state_dict())
+    contrast_quickly(network)
+    assert [type(module) for module in network.modules() if not list(module.children())] == [
+        nn.LocalResponseNorm,  # somebody's hook would be lost
+        nn.Conv2d,
+        Contrast,
+    ]
+    assert list(network.state_dict()) == names
+    torch.testing.assert_close(network(x), before)
 
 
 NETWORKS = {

@@ -43,10 +43,10 @@ class Colours:
         return self.images[rows]
 
 
-def training(recipe=None, seed=0, count=50):
+def training(recipe=None, seed=0, count=50, norm="batch"):
     torch.set_num_threads(1)
     train, val = Colours(count, 1), Colours(24, 2)
-    network = fresh_network(SPEC, 3, seed, "he", 0.01)
+    network = fresh_network(SPEC | {"norm": norm}, 3, seed, "he", 0.01)
     recipe = recipe or Recipe(batch_size=8, schedule=Schedule("constant", 0.01))
     mean, std = torch.full((3, 52, 52), 110.0), torch.full((3, 1, 1), 60.0)
     parts = Part(train, train.labels), Part(val, val.labels)
@@ -63,6 +63,29 @@ def run(work, epochs, optimizer=None):
 
 def same(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_contrast_normalisation_in_its_faster_form_trains_the_same(monkeypatch):
+    def weights(quickly=None):
+        with monkeypatch.context() as patch:
+            if quickly:
+                patch.setattr("zfpipe.nets.training.contrast_quickly", quickly)
+            work = training(norm="contrast")
+            run(work, 1)
+        kinds = {type(module) for module in work.network.modules()}
+        assert (nn.LocalResponseNorm in kinds) == bool(quickly)
+        return work.network.state_dict()
+
+    first, quick, plain = (
+        fresh_network(SPEC | {"norm": "contrast"}, 3, 0, "he", 0.01).state_dict(),
+        weights(),
+        weights(id),
+    )
+    assert same(quick, weights())
+    for name, value in plain.items():
+        moved = (value - first[name]).norm()
+        assert moved > 0
+        assert (quick[name] - value).norm() < 1e-3 * moved
 
 
 def test_a_tiny_network_learns_colours_well_above_chance():

@@ -85,8 +85,8 @@ def augment(
     the same on every device. Where the images are the `share` of a batch of `whole`, the draws of all of it are made,
     so that an image is augmented alike whoever has it.
     """
-    count, device, size, packed = len(images), images.device, pair(size), tuple(images.shape[-2:])
-    whole = count if whole is None else whole
+    device, size, packed = images.device, pair(size), tuple(images.shape[-2:])
+    whole = len(images) if whole is None else whole
     mine = torch.from_numpy(share.seen(whole))
     room = tuple(whole - part for whole, part in zip(packed, size, strict=True))
     steps = (FINE_STEPS, FINE_STEPS) if how.warps else room
@@ -96,22 +96,37 @@ def augment(
     if how.warps:
         scale, angle = (draw[mine] for draw in _scales_and_angles(whole, how, generator))
         grid = _grid(top / FINE_STEPS, left / FINE_STEPS, flip, scale, angle, packed, size, device)
-        inputs = _brightened(images, gain).sub_(mean).div_(std)
+        inputs = normalised(_brightened(images, gain), mean, std)
         # Reflected borders: a black or grey wedge would be the strongest edge of many images.
         return functional.grid_sample(inputs, grid, "bilinear", "reflection", align_corners=False)
-    inputs = _brightened(cut(images, top, left, size), gain)
+    crops = cut(images, top, left, size)
+    crops[flip] = crops[flip].flip(3)  # as bytes, a quarter of what they are as numbers
     if mean.shape[-1] > 1:
-        mean = cut(mean.expand(count, *mean.shape), top, left, size)
-    inputs.sub_(mean).div_(std)  # in place, here and above: these passes over memory are most of the cost
-    inputs[flip] = inputs[flip].flip(3)
-    return inputs
+        ways, flipped = torch.stack([mean, mean.flip(2)]).contiguous(memory_format=torch.channels_last), flip.long()
+        mean = cut(ways, top, torch.where(flip, room[1] - left, left), size, flipped)
+    return normalised(_brightened(crops, gain), mean, std)
 
 
-def cut(images: Tensor, top: Tensor, left: Tensor, size: int | Size) -> Tensor:
-    """Return from each image (B, C, P, Q) the crop of `size` at its own `top`, `left` (B)."""
+def normalised(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Return (images - mean) / std, (B, C, H, W) of the type of `mean`; the images (bytes or numbers) stay as they are.
+
+    `mean` is (B, C, H, W), (C, H, W) or (C, 1, 1), `std` (C, H, W) or (C, 1, 1).
+    """
+    # Whole rows of pixels at once, channels last: broadcasting over the three channels of each pixel is slow.
+    rows = images.to(mean.dtype, copy=True).movedim(1, -1).flatten(2)
+    whole = (each.expand(*each.shape[:-3], *images.shape[1:]) for each in (mean, std))
+    mean, std = (each.movedim(-3, -1).flatten(-2) for each in whole)
+    return rows.sub_(mean).div_(std).unflatten(2, (-1, images.shape[1])).movedim(-1, 1)
+
+
+def cut(images: Tensor, top: Tensor, left: Tensor, size: int | Size, which: Tensor | None = None) -> Tensor:
+    """Return from each image (B, C, P, Q) the crop of `size` at its own `top`, `left` (B).
+
+    Of fewer images `which` (B) says from which one each crop comes.
+    """
     down, across = pair(size)
     windows = images.unfold(2, down, 1).unfold(3, across, 1)  # (B, C, P-h+1, Q-w+1, h, w), a view
-    return windows[torch.arange(len(images), device=images.device), :, top, left]
+    return windows[torch.arange(len(images), device=images.device) if which is None else which, :, top, left]
 
 
 def _places(count: int, steps: Size, crops: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,9 +168,8 @@ def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def _brightened(images: Tensor, gain: Tensor | None) -> Tensor:
-    """Return new float images from uint8 ones."""
-    images = images.float()
-    return images if gain is None else images.mul_(gain.to(images.device)).clamp_(0, 255)
+    """Return the images (uint8), as float ones if there is a gain."""
+    return images if gain is None else images.float().mul_(gain.to(images.device)).clamp_(0, 255)
 
 
 def _grid(

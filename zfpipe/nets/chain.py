@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from zfpipe.nets.quick import RECTIFY, Contrast, folded, hooked
+from zfpipe.nets.contrast import Contrast, hooked
+from zfpipe.nets.quick import RECTIFY, folded
 from zfpipe.nets.trace import Step, Traced
 
 PASSED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from zfpipe.data.sizes import Size, pair, shortest
+from zfpipe.data.transforms import normalised
 from zfpipe.errors import UserError, nearest
 from zfpipe.files import checkpoint
 from zfpipe.files.digest import sha256_value
@@ -93,11 +94,7 @@ class Model:
         Parts of images need the same parts of the `mean`, (B, C, H, W), unless it is the same everywhere.
         """
         mean = self.mean if mean is None else mean
-        # Whole rows of pixels at once, channels last: broadcasting over the three channels of each pixel is slow.
-        rows = images.to(mean.dtype, copy=True).movedim(1, -1).flatten(2)
-        whole = (each.expand(*each.shape[:-3], *images.shape[1:]) for each in (mean, self.std))
-        mean, std = (each.movedim(-3, -1).flatten(-2) for each in whole)
-        inputs = rows.sub_(mean).div_(std).unflatten(2, (-1, images.shape[1])).movedim(-1, 1)
+        inputs = normalised(images, mean, self.std)
         return inputs.flip(1) if self.bgr else inputs
 
     def as_seen(self, pixels: np.ndarray) -> np.ndarray:

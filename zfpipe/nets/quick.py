@@ -1,8 +1,7 @@
 """The steps of a traced network in the forms that a forward pass without gradients runs fastest. Same answers.
 
 On a CPU a forward pass is bound by memory as much as by arithmetic: maps that need not be new are not, batch
-normalisation is folded into the filters below it, and contrast normalisation, a quarter of a ZFNet's pass as PyTorch
-has it, becomes a few passes over the map.
+normalisation is folded into the filters below it, and contrast normalisation takes its faster form.
 """
 
 import copy
@@ -13,54 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from zfpipe.nets.contrast import Contrast, hooked
 from zfpipe.nets.trace import Step, Traced
 
 # Their output is a tensor of its own, which no other node can see parts of.
 NEW = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.LocalResponseNorm)
 RECTIFY = (nn.ReLU, F.relu, torch.relu, "relu")
-VALUES_AT_ONCE = 1 << 21  # smaller parts would fit the cache, but threads wait for one another after each
 ADD = (operator.add, torch.add, "add")
-
-
-class Contrast(nn.Module):
-    """Contrast normalisation across maps, as nn.LocalResponseNorm computes it, to rounding.
-
-    x / (k + alpha / size * s) ** beta, where s sums the squares of the `size` maps around each. The sum is taken as
-    shifted additions; the power, at the usual beta of 3/4, from inverse square roots.
-    """
-
-    def __init__(self, norm: nn.LocalResponseNorm):
-        super().__init__()
-        self.size, self.alpha, self.beta, self.k = norm.size, norm.alpha, norm.beta, norm.k
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dtype is torch.bfloat16:  # a power of a sum of squares needs more digits
-            return self(x.float()).bfloat16()
-        if x.is_contiguous(memory_format=torch.channels_last):
-            return self._last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return self._last(x.movedim(1, -1)).movedim(-1, 1).contiguous()
-
-    def _last(self, x: Tensor) -> Tensor:
-        """Normalise maps that lie along the last axis, some positions at a time, which bounds what is held besides."""
-        lines = x.reshape(-1, x.shape[-1])
-        out = torch.empty_like(lines)
-        positions = max(1, VALUES_AT_ONCE // x.shape[-1])
-        for some, normalised in zip(lines.split(positions), out.split(positions), strict=True):
-            torch.mul(some, self._factor(some.square()), out=normalised)
-        return out.view(x.shape)
-
-    def _factor(self, square: Tensor) -> Tensor:
-        """Return (k + alpha / size * s) ** -beta."""
-        total = square.clone()
-        for shift in range(1, self.size // 2 + 1):
-            total[..., shift:] += square[..., :-shift]
-            if shift <= (self.size - 1) // 2:
-                total[..., :-shift] += square[..., shift:]
-        total.mul_(self.alpha / self.size).add_(self.k)
-        if self.beta != 0.75:
-            return total.pow_(-self.beta)
-        half = total.rsqrt_()  # ** -1/2
-        return half.rsqrt().mul_(half).mul_(half)  # ** 1/4 and twice ** -1/2; torch's sqrt waits for all its threads
 
 
 def quick(traced: Traced) -> Traced:
@@ -130,11 +88,6 @@ def _quicker(step: Step, before: dict[fx.Node, Step], users: dict[fx.Node, int])
 def _can_fold(below: Step, step: Step) -> bool:
     both = type(below.module) is nn.Conv2d and type(step.module) is nn.BatchNorm2d
     return both and below.faster is None and step.module.running_mean is not None and not hooked(below.module)
-
-
-def hooked(module: nn.Module) -> bool:
-    """Whether a module does more than its type says, such as computing its weights anew (weight_norm)."""
-    return bool(module._forward_pre_hooks or module._forward_hooks)
 
 
 def _is_new(step: Step) -> bool:

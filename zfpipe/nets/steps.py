@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zfpipe.data.sizes import Size
-from zfpipe.data.transforms import centre_crop
+from zfpipe.data.transforms import centre_crop, normalised
 from zfpipe.errors import UserError
 from zfpipe.nets.machine import HERE, Machine
 from zfpipe.nets.renormalise import renormalise
@@ -121,7 +121,7 @@ def evaluate(
     """
     tally = Tally()
     for images, labels in read:
-        logits = network((centre_crop(images, size).float() - mean) / std)
+        logits = network(normalised(centre_crop(images, size), mean, std))
         tally.add(logits, labels, functional.cross_entropy(logits, labels).item())
     tally.share_all(machine.team, machine.device)
     if not math.isfinite(tally.loss_sum):

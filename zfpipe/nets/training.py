@@ -20,6 +20,7 @@ from zfpipe.data.batches import Images, batches, seed_for, shuffled
 from zfpipe.data.sizes import Size
 from zfpipe.data.transforms import Augmentation, augment, centre_crop
 from zfpipe.errors import UserError
+from zfpipe.nets.contrast import contrast_quickly
 from zfpipe.nets.machine import Machine
 from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.steps import Batches, Row, evaluate, train_steps
@@ -89,6 +90,7 @@ class Training:
 
     def __post_init__(self):
         device, team = self.machine.device, self.machine.team
+        contrast_quickly(self.network)
         self.network.to(device, memory_format=torch.channels_last)
         self.network = spread(self.network, team)
         self.mean, self.std = self.mean.to(device), self.std.to(device)

@@ -60,7 +60,7 @@ def _mining(folder: Path, counts: tuple[int, int], rounds: int) -> list[Row]:
 def _shards(spent: dict[str, float], start: float, detail: str) -> list[Row]:
     """Return a row for each number of shards, all of them over one.
 
-    Each looks up where its own nine strongest stand, which costs the same for many images as for few.
+    Each ranks its own first images, of which more are among the nine strongest so far than of later ones.
     """
     whole, *others = (spent[str(of)] - of * start for of in SHARDS)
     return [

@@ -32,10 +32,10 @@ def alone(*words: object) -> Cost:
     return Cost(*map(float, done.stdout.split()[-2:]))
 
 
-def peak_megabytes(process: int | str = "self") -> float:
-    """Return the most memory that a process has held, in MB of 2**20 bytes; NaN where there is no /proc."""
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held, in MB of 2**20 bytes; NaN where there is no /proc."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text().splitlines()
     except FileNotFoundError:
         return math.nan
     (line,) = (line for line in lines if line.startswith("VmHWM:"))

@@ -50,7 +50,7 @@ def test_a_pdf_holds_every_pixel_upright_and_as_large_as_the_page(tmp_path):
     assert [float(number) for number in place] == pytest.approx([*size, 0, 0], abs=0.02)
 
 
-def test_a_pdf_of_another_layout_holds_the_pixels_as_matplotlib_puts_them(tmp_path, monkeypatch):
+def test_a_pdf_of_another_layout_has_an_image_as_large_put_there_by_matplotlib(tmp_path, monkeypatch):
     page = Page(noise(20, 30), 100, [Words("seen", 5, 9)])
     save_page(tmp_path / "a.pdf", page, "pdf")
     monkeypatch.setattr(

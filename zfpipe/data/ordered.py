@@ -16,8 +16,8 @@ def ordered_map(
     """Yield function(item) for each item, in order, computed by `threads` threads.
 
     Threads are enough: Pillow and hashlib run free of the interpreter's lock. A thread takes `at_once` items, since
-    to hand over each result by itself costs a tenth of a millisecond. At most three such lots a thread wait, so that
-    memory stays bounded.
+    to hand over each result by itself costs time that counts for small images. At most three such lots a thread wait,
+    so that memory stays bounded.
 
     An exception comes out at its item's turn, so the first bad item is the one that is named.
     """

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zfpipe.files.histogram import BINS, bins_of_bits
 
-LAST_IMAGE = (1 << 32) - 1
+LOWER = (1 << 32) - 1  # the lower half of an int64; as an image_index, the last possible one
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Strongest:
 
     @property
     def image_index(self) -> np.ndarray:
-        return self._present(LAST_IMAGE - (self.keys & LAST_IMAGE), np.int64)
+        return self._present(LOWER - (self.keys & LOWER), np.int64)
 
     @property
     def row(self) -> np.ndarray:
@@ -50,7 +50,7 @@ class Strongest:
 
     @property
     def col(self) -> np.ndarray:
-        return self._present(self.places & LAST_IMAGE, np.int32)
+        return self._present(self.places & LOWER, np.int32)
 
     @property
     def histogram(self) -> np.ndarray:
@@ -114,4 +114,4 @@ def peaks_of(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def _keys(bits: Tensor, images: Tensor) -> Tensor:
     """Return the keys of entries: the bits (C, N) of activations, and their image_index, (N,) or (C, N)."""
-    return torch.where(bits > 0, (bits.long() << 32) + (LAST_IMAGE - images), 0)
+    return torch.where(bits > 0, (bits.long() << 32) + (LOWER - images), 0)

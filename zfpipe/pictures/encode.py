@@ -1,7 +1,7 @@
 """A page's pixels as the bytes of a PNG, or of a PDF's image: one lossless stream, at a speed that a whole layer needs.
 
 Both formats take rows of pixels, each less the row above, through zlib. Pillow tries five such differences for every
-row; that takes twice the time, and makes a figure of large patches 5 % smaller, one of small patches 10 %.
+row; that takes longer and makes a figure only a little smaller.
 """
 
 import re
@@ -13,7 +13,7 @@ import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2  # PNG's number of the difference with the row above
-LEVEL = 2  # of zlib: 6 takes twice the time, and makes a figure 6 % smaller
+LEVEL = 2  # of zlib: higher ones take much longer and make a figure little smaller
 ROWS = 64  # at once: few enough to stay in the processor's cache
 INCH = 0.0254  # metres
 

@@ -43,8 +43,8 @@ def save_figure(path: str | Path, figure: Figure, kind: str, **settings: Any) ->
 def save_page(path: str | Path, page: Page, kind: str) -> None:
     """Save a page whole, as `kind` 'png' (pixel for pixel) or 'pdf' (text stays text).
 
-    matplotlib writes and outlines; the pixels go past it, since it takes half a minute for a whole layer's. A PNG's
-    words are put on the page's own pixels.
+    matplotlib writes and outlines; the pixels go past it, since it would copy and colour a whole layer's again and
+    again. A PNG's words are put on the page's own pixels.
     Raises UserError if the file cannot be written.
     """
     with in_style():

@@ -69,5 +69,5 @@ def encoded(picture: Image.Image, lossless: bool) -> bytes:
     if lossless:
         picture.save(file, "PNG")
     else:
-        picture.save(file, "JPEG", quality=QUALITY)  # to optimise it takes twice the time, and gains 2 %
+        picture.save(file, "JPEG", quality=QUALITY)  # to optimise it takes longer, and gains little
     return file.getvalue()

@@ -29,8 +29,10 @@ def fit_tile(pixels: np.ndarray, size: tuple[int, int], box: Sequence[int], inpu
     Only pixels of the image are resized: the padding never bleeds into them.
     """
     top, left, bottom, right = (int(edge) for edge in box)
-    tile = hatch(size).copy()
     rows, columns = _inside_span(top, bottom, input_size[0]), _inside_span(left, right, input_size[1])
+    if (rows.stop - rows.start, columns.stop - columns.start) == pixels.shape[:2]:
+        return resize(pixels, size)
+    tile = hatch(size).copy()
     target = _scaled(rows, pixels.shape[0], size[0]), _scaled(columns, pixels.shape[1], size[1])
     tile[target] = resize(pixels[rows, columns], tile[target].shape[:2])
     return tile

@@ -19,7 +19,7 @@ def symmetric_scale(projections: np.ndarray, inside: np.ndarray | None = None, q
     0 means that nothing but zeros is there.
     """
     magnitude = np.abs(projections)
-    if inside is not None:
+    if inside is not None and not inside.all():
         magnitude = magnitude * inside[..., None]  # then those left out come first in order of size
     count = magnitude.size if inside is None else int(inside.sum()) * projections.shape[-1]
     if count == 0:

@@ -53,7 +53,7 @@ def digest(tmp_path, monkeypatch):
 
 
 def _forget():
-    for cached in (code._imports, code._module_sha256, code._tree):
+    for cached in (code._imports, code._module_sha256, code._tree, code._path):
         cached.cache_clear()
 
 

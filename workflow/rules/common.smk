@@ -1,4 +1,5 @@
 # The checked config, and small helpers for the rules. Nothing here makes a file.
+import gc
 import json
 import os
 import re
@@ -15,6 +16,9 @@ from zfpipe.data.sizes import pair, size_name
 from zfpipe.errors import UserError
 from zfpipe.experiment import load, packed_size
 from zfpipe.files.code import code_sha256
+
+# What is imported stays: while rules are read, Python would look through all of it for garbage again and again.
+gc.freeze()
 
 try:
     EXPERIMENT = load(

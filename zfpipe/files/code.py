@@ -79,6 +79,7 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(_path(module).read_text())
 
 
+@functools.cache
 def _path(module: str) -> Path | None:
     stem = ROOT.joinpath(*module.split(".")[1:])
     return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()), None)
@@ -88,7 +89,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in _statements(tree):
         if (
             isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            and ast.get_docstring(node) is not None
+            and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:]
     return tree

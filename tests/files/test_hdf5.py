@@ -62,7 +62,7 @@ def test_what_goes_in_comes_out(path):
 def test_rows_come_in_the_order_that_is_asked_for(path, rows):
     with hdf5.reading(path, "topk") as file:
         for name in ("numbers", "packed"):
-            found = hdf5.get_rows(file["layers"], name, rows)
+            found = hdf5.Rows(file["layers"], name)[rows]
             assert found.dtype == np.float32
             assert np.array_equal(found, NUMBERS[list(rows)])
 
@@ -72,7 +72,7 @@ def test_a_row_costs_the_same_however_many_there_are(path, monkeypatch):
     monkeypatch.setattr(foreign, "_most_stored", lambda dataset: pytest.fail("went through all chunks"))
     with h5py.File(path, "r") as file:
         assert np.array_equal(hdf5.get(file["layers"], "parts", 2), [2] * 5)
-        assert np.array_equal(hdf5.get_rows(file["layers"], "parts", [3, 1])[:, 0], [3, 1])
+        assert np.array_equal(hdf5.Rows(file["layers"], "parts")[[3, 1]][:, 0], [3, 1])
 
 
 def test_what_is_written_goes_to_the_disk_meanwhile_and_is_the_same(tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_flipped_byte_of_data_is_found_naming_file_and_key(path, name):
             hdf5.get(file["layers"], name)
         if name != "texts":
             with pytest.raises(UserError, match=rf"a\.h5: /layers/{name} is damaged"):
-                hdf5.get_rows(file["layers"], name, [1, 0])
+                hdf5.Rows(file["layers"], name)[[1, 0]]
 
 
 def test_a_flipped_byte_of_a_name_or_a_kind_is_found(path):

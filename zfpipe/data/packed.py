@@ -4,6 +4,7 @@ import contextlib
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,17 +40,21 @@ class Packed:
 
         Raises UserError, naming the file, if an image's checksum does not match.
         """
-        return hdf5.get(self._file, "images", slice(start, stop))
+        return self._images[range(start, min(stop, len(self)))]
 
     def read_rows(self, rows: Sequence[int]) -> np.ndarray:
-        """Return the images at `rows`, in that order, (n, H, W, C) uint8. Sorted rows read fastest.
+        """Return the images at `rows`, in that order, (n, H, W, C) uint8. Neighbours are read fastest.
 
         Raises IndexError for a row that is not there, and as `read` does.
         """
         for row in rows:
             if not 0 <= row < len(self):
                 raise IndexError(f"row {row} of {len(self)} images")
-        return hdf5.get_rows(self._file, "images", rows)
+        return self._images[rows]
+
+    @cached_property
+    def _images(self) -> hdf5.Rows:
+        return hdf5.Rows(self._file, "images")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 from zfpipe.errors import UserError
 from zfpipe.files.disk import Disk
 from zfpipe.files.foreign import BROKEN, refuse_absurd, refuse_foreign
+from zfpipe.files.rows import row_reader
 from zfpipe.files.whole import whole_file
 
 VERSIONS = {"packed": 1, "topk": 1, "reconstruction": 1, "evolution": 1}
@@ -161,20 +162,26 @@ def get(group: h5py.Group, name: str, rows: Any = ...) -> Any:
         return values
 
 
-def get_rows(group: h5py.Group, name: str, rows: Sequence[int]) -> np.ndarray:
-    """Read rows of a dataset in the order that is asked for, (N, ...); rows that follow one another are read at once.
+class Rows:
+    """A dataset whose rows are read in any order, and fast where each of them is a chunk (`files/rows.py`)."""
 
-    Raises as `get` does.
-    """
-    rows = np.asarray(rows, np.int64)
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if len(rows) else []
-    with _dataset(group, name) as dataset:
-        refuse_absurd(dataset, 0)
-        values, done = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype), 0
-        for run in runs:
-            values[done : done + len(run)] = dataset[run[0] : run[-1] + 1]
-            done += len(run)
-    return values
+    def __init__(self, group: h5py.Group, name: str):
+        self._where = group, name
+        with _dataset(*self._where) as dataset:
+            refuse_absurd(dataset, 0)
+            self._read = row_reader(dataset) or self._through_hdf5
+
+    def __getitem__(self, rows: Sequence[int]) -> np.ndarray:
+        """Return rows in the order that is asked for, (N, ...). Raises as `get` does."""
+        with _dataset(*self._where):
+            return self._read(np.asarray(rows, np.int64))
+
+    def _through_hdf5(self, rows: np.ndarray) -> np.ndarray:
+        dataset = self._where[0][self._where[1]]
+        values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+        for place, row in enumerate(rows):
+            values[place] = dataset[row]
+        return values
 
 
 @contextlib.contextmanager

@@ -1,5 +1,8 @@
 """Every image comes once an epoch, in a seeded order, from memory and from the file alike; means are exact."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from zfpipe.data.batches import (
     InMemory,
     ahead,
     batches,
+    behind,
     channel_mean_and_std,
     check_splits,
     in_memory_if_it_fits,
@@ -130,3 +134,37 @@ def test_splits_that_do_not_fit(packed):
         check_splits(6, packed, other)
     with pytest.raises(UserError, match="training split holds no images"):
         check_splits(6, other, packed)
+
+
+def test_work_that_is_handed_over_is_done_in_order_one_call_at_a_time():
+    done, busy = [], threading.Lock()
+
+    def work(number):
+        assert busy.acquire(blocking=False)
+        time.sleep(0.001)
+        done.append(number)
+        busy.release()
+
+    with behind(work) as hand_over:
+        for number in range(20):
+            hand_over(number)
+    assert done == list(range(20))
+
+
+@pytest.mark.parametrize("more", [0, 1, 5])
+def test_work_that_fails_is_told_by_the_next_call_or_at_the_end(more):
+    done = []
+
+    def work(number):
+        if number == 2:
+            raise OSError("no room")
+        done.append(number)
+
+    def hand_over_all():
+        with behind(work) as hand_over:
+            for number in range(3 + more):
+                hand_over(number)
+
+    with pytest.raises(OSError, match="no room"):
+        hand_over_all()
+    assert done == [0, 1]

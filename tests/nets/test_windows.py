@@ -9,6 +9,7 @@ from torch import nn
 from torchvision import models
 
 from zfpipe.nets import deconvnet
+from zfpipe.nets.chain import CONVOLVE, Link, inside, outside
 from zfpipe.nets.layers import layers
 from zfpipe.nets.models import Model
 from zfpipe.nets.paper import alexnet, zfnet
@@ -150,3 +151,15 @@ class Branches(nn.Module):
 @pytest.mark.parametrize("size", [(61, 48), (50, 77)])
 def test_branches_borders_and_slices(size, lively):
     compare(lively(Branches()), *size, 1e-11, torch.float64)
+
+
+def test_what_lies_inside_a_map_is_all_but_what_lies_outside():
+    link = Link(CONVOLVE, nn.Conv2d(3, 4, 5), (6, 9), (5, 4))
+    start = np.array([[-2, 0], [3, 7], [1, 2], [-4, -9], [6, 9]])
+    kept = np.ones((len(start), *link.reach), bool)
+    for entry, axis, positions in outside(start, link):
+        kept[entry][(slice(None),) * axis + (positions,)] = False
+    rows, cols = inside(start, link)
+    assert np.array_equal(rows[:, :, None] & cols[:, None, :], kept)
+    assert kept[2].all()
+    assert not kept[3].any()

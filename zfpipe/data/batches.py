@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -125,6 +126,25 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         while (item := pending.result()) is not end:
             pending = thread.submit(next, iterator, end)
             yield item
+
+
+@contextmanager
+def behind(work: Callable[..., None]) -> Iterator[Callable[..., None]]:
+    """Yield a function that has `work` done in a thread, one call at a time, while the next one is prepared.
+
+    What it raises comes out of the next call, or at the end.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        pending: list[Future] = []
+
+        def hand_over(*arguments: Any) -> None:
+            while pending:
+                pending.pop().result()
+            pending.append(thread.submit(work, *arguments))
+
+        yield hand_over
+        while pending:
+            pending.pop().result()
 
 
 def pixel_mean(images: Images) -> np.ndarray:

@@ -39,8 +39,7 @@ class ReconstructionWriter:
             raise ValueError(f"unit {where[0]} rank {rank} is missing from the top-k, or was put before")
         if not np.array_equal(self._boxes[where], box):
             raise ValueError(f"unit {where[0]} rank {rank}: box {box}, where {self._boxes[where]} belongs")
-        if min(box[:2]) < 0 or box[2] > self._input_size[0] or box[3] > self._input_size[1]:
-            beyond = ~inside_image(box, self._input_size)
+        for beyond in _borders(box, self._input_size):
             if projection[beyond].any() or patch[beyond].any():
                 raise ValueError(f"unit {where[0]} rank {rank} is not 0 outside the image")
         self._write["projection"](where, projection)
@@ -176,6 +175,16 @@ def inside_image(box: Sequence[int], input_size: tuple[int, int]) -> np.ndarray:
     top, left, bottom, right = (int(edge) for edge in box)
     rows, columns = np.arange(top, bottom), np.arange(left, right)
     return ((rows >= 0) & (rows < input_size[0]))[:, None] & ((columns >= 0) & (columns < input_size[1]))
+
+
+def _borders(box: Sequence[int], input_size: tuple[int, int]) -> Iterator[tuple[slice, ...]]:
+    """Yield the parts of a box that lie beyond each side of the image that it passes."""
+    for axis in (0, 1):
+        first, last = box[axis], box[axis + 2]
+        if first < 0:
+            yield (slice(None),) * axis + (slice(0, -first),)
+        if last > input_size[axis]:
+            yield (slice(None),) * axis + (slice(max(0, input_size[axis] - first), None),)
 
 
 def select_units(layer: LayerTopK, units: np.ndarray) -> LayerTopK:

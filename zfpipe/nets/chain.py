@@ -91,11 +91,17 @@ def _known(step: Step) -> tuple[str, nn.Module | None]:
     return "", None
 
 
-def outside(start: np.ndarray, link: Link) -> Iterator[tuple[int, int, slice]]:
-    """Yield, where a reach leaves the map below a link, the entry, the axis (0: rows) and the positions beyond.
+def inside(start: np.ndarray, link: Link) -> list[np.ndarray]:
+    """Return which rows (B, h) and which columns (B, w) of a reach lie in the map below a link, bool.
 
     `start` (B, 2) is where each entry's reach starts in that map.
     """
+    places = (start[:, axis, None] + np.arange(link.reach[axis]) for axis in (0, 1))
+    return [(place >= 0) & (place < length) for place, length in zip(places, link.below, strict=True)]
+
+
+def outside(start: np.ndarray, link: Link) -> Iterator[tuple[int, int, slice]]:
+    """Yield, where a reach leaves the map below a link, the entry, the axis (0: rows) and the positions beyond."""
     before = np.maximum(-start, 0)
     beyond = np.minimum(np.array(link.below) - start, link.reach)
     for entry, axis in np.argwhere(before > 0).tolist():

@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zfpipe.nets.chain import CONVOLVE, POOL, RECTIFIED, Link, chain_to, outside, pair
+from zfpipe.nets.chain import CONVOLVE, POOL, RECTIFIED, Link, chain_to, inside, outside, pair
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import Traced
 from zfpipe.nets.windows import Cut, Projector, cut
 
 PIXELS_A_BATCH = 1 << 19  # bounds the memory of a batch whatever the layer; larger ones are no faster
+ON_A_GPU = 1 << 22  # which small batches keep waiting for the next
 MOST_A_BATCH = 1024
 FEW = 16  # maps below a strided convolution from which its transpose is a plain convolution in phases
 
@@ -40,7 +41,8 @@ class ReachProjector:
     def batch_size(self) -> int:
         """How many entries to give at once."""
         height, width = self._field
-        return max(1, min(MOST_A_BATCH, PIXELS_A_BATCH // (height * width)))
+        pixels = PIXELS_A_BATCH if self.model.mean.device.type == "cpu" else ON_A_GPU
+        return max(1, min(MOST_A_BATCH, pixels // (height * width)))
 
     @property
     def _field(self) -> tuple[int, int]:
@@ -191,7 +193,14 @@ def _unpool(signal: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _fill_outside(x: Tensor, start: np.ndarray, link: Link, value: float) -> None:
-    """Set the positions of `x`, the map below `link`, that lie outside it."""
+    """Set the positions of `x`, the map below `link`, that lie outside it.
+
+    On a CPU border by border, without touching the rest; on a GPU, for which that is many small tasks, all at once.
+    """
+    if x.device.type != "cpu":
+        rows, cols = (torch.from_numpy(part).to(x.device) for part in inside(start, link))
+        x.masked_fill_(~(rows[:, None, :, None] & cols[:, None, None, :]), value)
+        return
     lines = x.permute(0, 2, 3, 1)
     for entry, axis, positions in outside(start, link):
         (lines[entry] if axis == 0 else lines[entry].transpose(0, 1))[positions] = value

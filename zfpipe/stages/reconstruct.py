@@ -5,11 +5,13 @@ computed again on the way; if one differs from what was mined, the stage stops.
 """
 
 import argparse
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from zfpipe.data.batches import ahead, behind
 from zfpipe.data.decode import centre_crop
 from zfpipe.data.packed import Packed, open_packed
 from zfpipe.errors import UserError, nearest, require_one_of
@@ -24,7 +26,7 @@ from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last
 from zfpipe.nets.reach import projector_of
 from zfpipe.nets.trace import first_filters, trace
-from zfpipe.nets.windows import Projector
+from zfpipe.nets.windows import Cut
 from zfpipe.progress import progress
 
 # A window's activations differ from the full frame's by rounding alone, some 1e-6 of what is summed up; other weights
@@ -96,25 +98,33 @@ def project_all(
 
     Raises UserError if an activation computed again is not the one that was mined.
     """
-    places = _in_image_order(entries)
+    places, size = _in_image_order(entries), projector.batch_size
     what = f"reconstruct {entries.name}"
-    fitting = Fitting(what, projector.batch_size)
-    for batch in progress(_batches(places, projector.batch_size), what, "patches", len(places), projector.batch_size):
-        fitting.each(lambda part: _project(part, entries, units, packed, projector, writer, path, precision), batch)
+    fitting, model = Fitting(what, size), projector.model
+    batches = ahead(_with_images(batch, entries, packed, model) for batch in _batches(places, size))
+    with behind(functools.partial(_write, writer, model)) as write:
+        for batch, images, which in progress(batches, what, "patches", len(places), size):
+
+            def project(part: np.ndarray, batch=batch, images=images, which=which) -> None:
+                at = tuple(batch[part].T)
+                cut = projector(images, which[part], units[at[0]], entries.row[at], entries.col[at])
+                _recheck(entries, cut.activation, units, batch[part], path, TOLERANCE[precision])
+                write(batch[part], cut)
+
+            fitting.each(project, np.arange(len(batch)))
 
 
-def _project(
-    batch: np.ndarray, entries: LayerTopK, units, packed: Packed, projector: Projector, writer, path, precision: str
-) -> None:
-    """Project the entries at `batch` (B, 2), rows of (unit position, rank), and write them."""
-    at = tuple(batch.T)
-    image_index, which = np.unique(entries.image_index[at], return_inverse=True)
-    images = centre_crop(packed.read_rows(image_index), projector.model.input_size)
-    cut = projector(images, which, units[batch[:, 0]], entries.row[at], entries.col[at])
-    _recheck(entries, cut.activation, units, batch, path, TOLERANCE[precision])
-    for number, (position, rank) in enumerate(batch):
-        projection = projector.model.as_seen(cut.projection[number])
-        writer.put(int(position), int(rank), projection, cut.patch[number], cut.box[number])
+def _with_images(
+    batch: np.ndarray, entries: LayerTopK, packed: Packed, model: Model
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a batch (B, 2) of rows of (unit position, rank), its images, and which of them each entry is of (B,)."""
+    image_index, which = np.unique(entries.image_index[tuple(batch.T)], return_inverse=True)
+    return batch, centre_crop(packed.read_rows(image_index), model.input_size), which
+
+
+def _write(writer: ReconstructionWriter, model: Model, batch: np.ndarray, cut: Cut) -> None:
+    for number, (position, rank) in enumerate(batch.tolist()):
+        writer.put(position, rank, model.as_seen(cut.projection[number]), cut.patch[number], cut.box[number])
 
 
 def _recheck(

@@ -14,7 +14,8 @@ from train_command import MODEL, checkpoints, command, pack_both, refused, rows_
 PLAIN = MODEL | {"norm": "contrast"}
 # Batches of 5 from 26 images: the shares are 3 and 2, and in the last step 1 and 0.
 HOW = ["--batch-size", 5, "--crops", "random", "--brightness", 0.3, "--colour", 0.1, "--dropout", 0.5]
-CLOSE = 1e-5  # relative; what the order of a sum does to float32
+# Relative; what the order of a sum does to float32. Normalised over the one image of a last batch, it grows.
+CLOSE = {"contrast": 1e-5, "batch": 5e-4}
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +26,34 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(data, tmp_path_factory):
-    """Return the metrics of three epochs in one process."""
-    out = tmp_path_factory.mktemp("alone")
-    train(data, out, "--epochs", 3, *HOW, model=PLAIN)
-    return rows_of(out)
+    """Return the metrics of three epochs in one process, by the kind of normalisation."""
+    found = {}
+    for norm in ("contrast", "batch"):
+        out = tmp_path_factory.mktemp(norm)
+        train(data, out, "--epochs", 3, *HOW, model=PLAIN | {"norm": norm})
+        found[norm] = rows_of(out)
+    return found
 
 
-def assert_same_curve(rows, expected):
+def assert_same_curve(rows, expected, close):
     assert len(rows) == len(expected)
     for row, other in zip(rows, expected, strict=True):
         for name in ("train_loss", "val_loss"):
-            assert float(row[name]) == pytest.approx(float(other[name]), rel=CLOSE), (name, row["epoch"])
+            assert float(row[name]) == pytest.approx(float(other[name]), rel=close), (name, row["epoch"])
         for name in ("train_top1", "val_top1", "learning_rate", "filters_renormalised"):
             assert row[name] == other[name]
 
 
-def test_two_processes_train_as_one_and_one_goes_on_where_two_ended(data, alone, tmp_path, capfd):
-    train(data, tmp_path, "--epochs", 2, "--devices", 2, *HOW, model=PLAIN)
+@pytest.mark.parametrize("norm", ["contrast", "batch"])
+def test_two_processes_train_as_one_and_one_goes_on_where_two_ended(data, alone, norm, tmp_path, capfd):
+    model = PLAIN | {"norm": norm}
+    train(data, tmp_path, "--epochs", 2, "--devices", 2, *HOW, model=model)
     said = capfd.readouterr().err
     assert said.count("epoch 2/2: train loss") == 1  # one of them speaks
     assert "Warning" not in said
-    assert_same_curve(rows_of(tmp_path), alone[:2])
-    train(data, tmp_path, "--epochs", 3, *HOW, model=PLAIN)
-    assert_same_curve(rows_of(tmp_path), alone)
+    assert_same_curve(rows_of(tmp_path), alone[norm][:2], CLOSE[norm])
+    train(data, tmp_path, "--epochs", 3, *HOW, model=model)
+    assert_same_curve(rows_of(tmp_path), alone[norm], CLOSE[norm])
     assert len(list((tmp_path / "state").iterdir())) == 1
     assert "epoch 2/3" not in capfd.readouterr().err
 
@@ -67,7 +73,7 @@ def test_the_processes_that_torchrun_started_are_taken(data, alone, tmp_path):
     finally:
         for process in started:
             process.kill()
-    assert_same_curve(rows_of(tmp_path), alone[:1])
+    assert_same_curve(rows_of(tmp_path), alone["contrast"][:1], CLOSE["contrast"])
 
 
 @pytest.mark.parametrize("whom", ["a process", "the one that started them"])
@@ -113,9 +119,8 @@ def test_an_image_that_one_process_finds_damaged_is_one_sentence(data, tmp_path,
     ("options", "model", "words"),
     [
         (["--learning-rate", 1e30], PLAIN, "In epoch 1 the loss became"),
-        ([], MODEL, "train.devices is 2 and the network has batch normalisation"),
     ],
-    ids=["diverged", "batch normalisation"],
+    ids=["diverged"],
 )
 def test_what_all_processes_refuse_is_one_sentence(data, tmp_path, capfd, options, model, words):
     assert words in refused(capfd, data, tmp_path, "--epochs", 2, "--devices", 2, *options, model=model)

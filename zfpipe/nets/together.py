@@ -3,11 +3,13 @@
 What they do is then what they would do to the whole batch in one process.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import Function, once_differentiable
 from torch.nn import functional
 
-from zfpipe.errors import UserError
 from zfpipe.nets.team import Team
 
 
@@ -28,30 +30,86 @@ class SharedDropout(nn.Module):
         return x * everyone.bernoulli_(1 - self.chance)[mine] * (1 / (1 - self.chance))
 
 
-def require_spread(network: nn.Module, team: Team, device: torch.device) -> None:
-    """Raise UserError for batch normalisation on several CPUs: PyTorch has it over several processes on CUDA alone."""
-    normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
-    if normalises and device.type != "cuda" and not team.alone:
-        raise UserError(
-            f"train.devices is {team.size} and the network has batch normalisation, which PyTorch spreads over CUDA "
-            "devices alone; on CPUs take one device, or model.norm: contrast or none."
-        )
+class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation over the whole batch, on any device: PyTorch's own (SyncBatchNorm) is for GPUs alone.
+
+    An image that is seen for nothing (`Share.seen`) is normalised and has no part in mean and variance.
+    """
+
+    def __init__(self, norm: nn.modules.batchnorm._BatchNorm, team: Team):
+        super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+        self._parameters, self._buffers, self.training = norm._parameters, norm._buffers, norm.training
+        self.team, self.whole = team, 0
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Take any number of axes; the layer that this stands for has checked them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        counts = len(self.team.share.rows(self.whole)) > 0
+        out, mean, variance, count = _Normalised.apply(x, self.weight, self.bias, self.eps, self.team, counts)
+        if self.track_running_stats:
+            self.num_batches_tracked += 1
+            part = self.momentum if self.momentum is not None else 1 / self.num_batches_tracked
+            self.running_mean.lerp_(mean, part)
+            self.running_var.lerp_(variance * (count / (count - 1)), part)
+        return out
+
+
+class _Normalised(Function):
+    """(x - mean) / sqrt(variance + eps) * weight + bias, over the images of all processes; in float32 at least."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, team: Team, counts: bool):
+        axes = [0, *range(2, x.dim())]
+        values = x.float() if x.dtype.itemsize < 4 else x
+        mine = values if counts else values[:0]
+        number = values.new_full((1,), mine.numel() // x.shape[1])
+        total = team.total(torch.cat([mine.sum(axes), number]))
+        mean, count = total[:-1] / total[-1], total[-1]
+        variance = team.total((mine - _along(mean, x)).square_().sum(axes)) / count
+        inverse = (variance + eps).rsqrt()
+        normal = (values - _along(mean, x)).mul_(_along(inverse, x))
+        out = normal if weight is None else torch.addcmul(_along(bias, x), normal, _along(weight, x))
+        ctx.save_for_backward(normal, weight, inverse, count)
+        ctx.axes, ctx.team, ctx.counts = axes, team, counts
+        ctx.mark_non_differentiable(mean, variance, count)
+        return out.to(x.dtype), mean, variance, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor, *_: Tensor):
+        normal, weight, inverse, count = ctx.saved_tensors
+        gradient = above.to(normal.dtype)
+        plain, along = gradient.sum(ctx.axes), (gradient * normal).sum(ctx.axes)  # of this process
+        all_plain, all_along = ctx.team.total(torch.stack([plain, along])) / count
+        below = gradient - _along(all_plain, above) - normal * _along(all_along, above)
+        scale = inverse if weight is None else inverse * weight
+        below = (below * _along(scale, above)).to(above.dtype) if ctx.counts else torch.zeros_like(above)
+        return (below, None, None, *[None] * 3) if weight is None else (below, along, plain, *[None] * 3)
+
+
+def _along(channels: Tensor, x: Tensor) -> Tensor:
+    """Return a number a channel (C,) so that it goes with x (B, C, ...)."""
+    return channels.view(-1, *[1] * (x.dim() - 2))
 
 
 def spread(network: nn.Module, team: Team) -> nn.Module:
     """Return a network for a team: batch normalisation over the whole batch, dropout drawn for the whole batch."""
     if team.alone:
         return network
-    network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.Dropout:
                 setattr(parent, name, SharedDropout(child.p, team))
+            elif isinstance(child, nn.modules.batchnorm._BatchNorm):
+                setattr(parent, name, SharedBatchNorm(child, team))
     return network
 
 
 def announce(network: nn.Module, whole: int) -> None:
     """Tell a network's shared layers how many images the next batch has in all."""
     for module in network.modules():
-        if isinstance(module, SharedDropout):
+        if isinstance(module, SharedDropout | SharedBatchNorm):
             module.whole = whole

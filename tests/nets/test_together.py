@@ -1,0 +1,61 @@
+"""Batch normalisation over two processes against PyTorch's over the whole batch in one, up and down."""
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import multiprocessing, nn
+
+from zfpipe.nets.team import Team
+from zfpipe.nets.together import announce, spread
+
+
+def norm(kind, affine):
+    torch.manual_seed(3)
+    made = {2: nn.BatchNorm1d, 4: nn.BatchNorm2d}[kind](5, momentum=0.3, affine=affine).double()
+    for parameter in made.parameters():
+        nn.init.normal_(parameter, 1.0)
+    return made
+
+
+def images(kind, count):
+    generator = torch.Generator().manual_seed(1)
+    shape = {2: (count, 5), 4: (count, 5, 3, 4)}[kind]
+    return 3 + 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def looked_at(network, x, weights):
+    """Return what a network gives, how a loss depends on x and on its parameters, and what it remembers."""
+    x = x.clone().requires_grad_()
+    out = network(x)
+    (out.sin() * weights).sum().backward()
+    remembered = [value.clone() for value in network.state_dict().values()]
+    return out.detach(), x.grad, [parameter.grad for parameter in network.parameters()], remembered
+
+
+def member(rank, meeting, folder, kind, affine, count):
+    team = Team(rank, 2)
+    dist.init_process_group("gloo", meeting, rank=rank, world_size=2)
+    network = spread(nn.Sequential(norm(kind, affine)), team)
+    announce(network, count)
+    rows = team.share.seen(count)
+    counted = float(len(team.share.rows(count)) > 0)
+    found = looked_at(network, images(kind, count)[rows], torch.full((len(rows), *[1] * (kind - 1)), counted))
+    torch.save((rows, *found), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(("kind", "affine", "count"), [(4, True, 5), (4, False, 4), (4, True, 1), (2, True, 7)])
+def test_two_processes_normalise_as_one(tmp_path, monkeypatch, kind, affine, count):
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    multiprocessing.spawn(member, (f"file://{tmp_path}/meeting", tmp_path, kind, affine, count), nprocs=2)
+    whole = images(kind, count)
+    out, below, gradients, remembered = looked_at(nn.Sequential(norm(kind, affine)), whole, torch.ones(()))
+    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
+    for rows, its_out, _, _, its_memory in parts:
+        torch.testing.assert_close(its_out, out[rows])
+        torch.testing.assert_close(its_memory, remembered)
+    for rank, (rows, _, its_below, *_) in enumerate(parts):
+        counted = len(Team(rank, 2).share.rows(count)) > 0  # of one image the second process has none
+        torch.testing.assert_close(its_below, below[rows] if counted else torch.zeros_like(its_below))
+    summed = [sum(each) for each in zip(*(part[3] for part in parts), strict=True)]
+    torch.testing.assert_close(summed, gradients)

@@ -49,7 +49,7 @@ def refused(more: str, *words: str) -> str:
 def test_datasets_and_runs_alone_are_a_whole_config():
     experiment = loaded()
     run = experiment["runs"]["first"]
-    assert run["mine"] == {"k": 9, "shards": 1, "batch_size": 32, "precision": "float32", "threads": 4}
+    assert run["mine"] == {"k": 9, "shards": 1, "batch_size": None, "precision": "float32", "threads": 4}
     assert run["train"]["epochs"] == 70
     assert run["model"]["input_size"] == 224
     assert packed_size(run) == (256, 256)
@@ -76,7 +76,7 @@ def test_layers_come_in_the_order_of_the_network_and_all_is_spelled_out():
 
 def test_a_run_overrides_the_top_level_and_that_the_schema():
     run = loaded("{mine: {k: 5, shards: 3}, runs: {first: {mine: {k: 2}}}}")["runs"]["first"]
-    assert run["mine"] == {"k": 2, "shards": 3, "batch_size": 32, "precision": "float32", "threads": 4}
+    assert run["mine"] == {"k": 2, "shards": 3, "batch_size": None, "precision": "float32", "threads": 4}
 
 
 def test_merging_is_deep_and_lists_are_replaced():

@@ -90,7 +90,9 @@ def augment(
     mine = torch.from_numpy(share.seen(whole))
     room = tuple(whole - part for whole, part in zip(packed, size, strict=True))
     steps = (FINE_STEPS, FINE_STEPS) if how.warps else room
-    top, left, flip = (draw[mine].to(device) for draw in _places(whole, steps, how.crops, generator))
+    places = [draw[mine] for draw in _places(whole, steps, how.crops, generator)]
+    turned = places[2].nonzero()[:, 0].to(device)  # asked on the CPU: a GPU would have to be waited for
+    top, left, flip = (draw.to(device) for draw in places)
     gain = _gains(whole, images.shape[1], how, generator)
     gain = None if gain is None else gain[mine]
     if how.warps:
@@ -100,7 +102,7 @@ def augment(
         # Reflected borders: a black or grey wedge would be the strongest edge of many images.
         return functional.grid_sample(inputs, grid, "bilinear", "reflection", align_corners=False)
     crops = cut(images, top, left, size)
-    crops[flip] = crops[flip].flip(3)  # as bytes, a quarter of what they are as numbers
+    crops[turned] = crops[turned].flip(3)  # as bytes, a quarter of what they are as numbers
     if mean.shape[-1] > 1:
         ways, flipped = torch.stack([mean, mean.flip(2)]).contiguous(memory_format=torch.channels_last), flip.long()
         mean = cut(ways, top, torch.where(flip, room[1] - left, left), size, flipped)

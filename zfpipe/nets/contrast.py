@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 VALUES_AT_ONCE = 1 << 21  # smaller parts would fit the cache, but threads wait for one another after each
+ON_A_GPU = 1 << 27  # which has nothing to gain from parts, but their memory
 
 
 class Contrast(nn.Module):
@@ -110,5 +111,6 @@ class _Learnt(torch.autograd.Function):
 
 def _in_parts(*lines: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield some rows of all tensors (N, C) at a time, which bounds what is held besides."""
-    positions = max(1, VALUES_AT_ONCE // lines[0].shape[1])
+    values = VALUES_AT_ONCE if lines[0].device.type == "cpu" else ON_A_GPU
+    positions = max(1, values // lines[0].shape[1])
     return zip(*(tensor.split(positions) for tensor in lines), strict=True)

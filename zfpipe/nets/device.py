@@ -1,8 +1,10 @@
 """Where a stage computes: CUDA, Apple's MPS or the CPU, and with how many threads."""
 
 import argparse
+import os
 
 import torch
+from torch import Tensor
 
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.freed import keep_freed_memory
@@ -31,6 +33,7 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
         if threads < 1:
             raise UserError(f"threads is {threads}; it must be at least 1.")
         torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms too, but that imports the compiler
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -42,3 +45,19 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
     torch.backends.cudnn.benchmark = False  # it may choose another algorithm each time
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
+
+
+class Later:
+    """Numbers that are still being computed. To ask a GPU for them at once would wait for all that it was given."""
+
+    def __init__(self, numbers: Tensor):
+        self._numbers = numbers.to("cpu", non_blocking=True)
+        self._done = torch.cuda.Event() if numbers.is_cuda else None
+        if self._done:
+            self._done.record()
+
+    def get(self) -> Tensor:
+        """Return the numbers, on the CPU, as soon as they are there."""
+        if self._done:
+            self._done.synchronize()
+        return self._numbers

@@ -9,6 +9,7 @@ import torch
 from zfpipe.data.batches import Images, ahead, to_device
 from zfpipe.data.decode import centre_crop
 from zfpipe.errors import UserError
+from zfpipe.nets.device import Later
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import Model
 from zfpipe.nets.quick import channels_last, quick
@@ -35,19 +36,26 @@ def strongest_of(
     channels_last(model.network)
     passes = quick(traced)
     found = {layer.step: Strongest.empty(layer.channels, k, model.mean.device) for layer in chosen}
+    finite: list[tuple[list[str], Later]] = []
     batches = ahead(_batches(model, images, rows, batch_size))
     for indices, pixels in progress(batches, what, "images", len(rows), batch_size):
         with torch.inference_mode(), closing(passes.maps(model.normalise(pixels), found)) as maps:
-            finite = {step: found[step].add(a[: len(indices)], indices).isfinite().all() for step, a in maps}
-        _require_finite(finite, what)
+            peaks = {step: found[step].add(a[: len(indices)], indices) for step, a in maps}
+            finite.append((list(peaks), Later(torch.stack([each.isfinite().all() for each in peaks.values()]))))
+        if len(finite) > 1:  # the batch before; a GPU has this one to do meanwhile
+            _require_finite(*finite.pop(0), what)
+    for last in finite:
+        _require_finite(*last, what)
     return {layer.name: found[layer.step] for layer in chosen}
 
 
-def _require_finite(finite: dict[str, torch.Tensor], what: str) -> None:
-    """Raise UserError unless the activations of every step are finite, once a batch: a GPU must be waited for."""
-    if not torch.stack(list(finite.values())).all():
-        step = next(step for step, whether in finite.items() if not whether)
-        raise UserError(f"{what}: the activations of {step} are not finite; the training of this model has diverged.")
+def _require_finite(steps: list[str], finite: Later, what: str) -> None:
+    """Raise UserError unless the activations of every step are finite."""
+    wrong = [step for step, whether in zip(steps, finite.get().tolist(), strict=True) if not whether]
+    if wrong:
+        raise UserError(
+            f"{what}: the activations of {wrong[0]} are not finite; the training of this model has diverged."
+        )
 
 
 def _batches(

@@ -11,6 +11,7 @@ from torch.nn import functional
 from zfpipe.data.sizes import Size
 from zfpipe.data.transforms import centre_crop, normalised
 from zfpipe.errors import UserError
+from zfpipe.nets.device import Later
 from zfpipe.nets.machine import HERE, Machine
 from zfpipe.nets.renormalise import renormalise
 from zfpipe.nets.tally import Tally
@@ -32,14 +33,14 @@ class Taken:
 
     number: int
     rate: float
-    loss: Tensor  # () the mean over the whole batch
+    loss: Later  # () the mean over the whole batch
     logits: Tensor
     labels: Tensor
     whole: int
 
     def count(self, tally: Tally) -> None:
         """Add it to the tally. Raises Diverged, naming step and learning rate, where the loss is not finite."""
-        loss = self.loss.item()
+        loss = self.loss.get().item()
         if not math.isfinite(loss):
             raise Diverged(f"the loss became {loss} at step {self.number} with learning rate {self.rate:g}")
         tally.add(self.logits, self.labels, loss, self.whole)
@@ -75,7 +76,7 @@ def train_steps(
 
 def _step(
     network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, rate: float, machine: Machine
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Later, Tensor, Tensor]:
     """Take a step; return the loss of the whole batch, and the logits and labels of the share that was seen."""
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -88,7 +89,7 @@ def _step(
         loss = _loss(logits, mine, len(labels), machine.team)
     (loss if machine.team.alone else loss * machine.team.size).backward()  # a team's gradients are then averaged
     optimizer.step()
-    return machine.team.total(loss.detach()), logits.detach(), mine
+    return Later(machine.team.total(loss.detach())), logits.detach(), mine
 
 
 def _loss(logits: Tensor, labels: Tensor, whole: int, team: Team) -> Tensor:

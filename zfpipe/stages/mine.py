@@ -21,6 +21,8 @@ from zfpipe.nets.models import load_model
 from zfpipe.nets.strongest import Strongest
 from zfpipe.nets.trace import trace
 
+ON_A_CPU, ON_A_GPU = 32, 256  # images in one pass, if nothing else is asked for
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="PT", help="model file of the stage train")
@@ -36,16 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help="of the passes: tf32 (CUDA) and bf16 are coarser; what that does to the ranking: docs/performance.md",
     )
-    parser.add_argument("--batch-size", type=int, default=32, help="images in one forward pass")
+    parser.add_argument(
+        "--batch-size", type=int, help=f"images in one forward pass (default: {ON_A_CPU} on a CPU, {ON_A_GPU} on a GPU)"
+    )
     add_device_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.k < 1:
         raise UserError(f"mine.k is {arguments.k}; it must be at least 1 (the paper's value is 9).")
-    if arguments.batch_size < 1:
+    if arguments.batch_size is not None and arguments.batch_size < 1:
         raise UserError(f"mine.batch_size is {arguments.batch_size}; it must be at least 1.")
     device = prepare_device(arguments.device, arguments.threads)
+    if arguments.batch_size is None:  # in its place, for the message of a machine that has no memory for it
+        arguments.batch_size = ON_A_CPU if device.type == "cpu" else ON_A_GPU
     machine = Machine(device, precision=arguments.precision)
     model = load_model(arguments.model).to(device)
     with open_packed(arguments.images) as packed:
@@ -59,7 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.precision == "bf16":
             model.network.to(torch.bfloat16)
         with machine.computing():
-            found = Fitting("mine", arguments.batch_size).whole(
+            # All shards in batches of one size, whose rounding is one; none larger than the set, which would be padding.
+            found = Fitting("mine", min(arguments.batch_size, len(packed))).whole(
                 lambda size: strongest_of(model, traced, packed, images, asked, size, "mine", arguments.k)
             )
         topk = TopK(

@@ -10,7 +10,6 @@ epochs later train only the rest, fewer take what is there.
 import argparse
 import contextlib
 import dataclasses
-import os
 from typing import Any
 
 import torch
@@ -44,7 +43,6 @@ from zfpipe.nets.start import (
 )
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
 from zfpipe.nets.team import Team
-from zfpipe.nets.together import require_spread
 from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv, like_guessing
 from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
@@ -117,7 +115,6 @@ def _training_split(
 
 
 def _machine(arguments: argparse.Namespace, team: Team, meeting: str) -> Machine:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS is not deterministic
     threads = torch.get_num_threads() if arguments.threads is None and not team.alone else arguments.threads
     if arguments.train_manifest and threads:
         threads = max(1, threads - arguments.workers)
@@ -138,7 +135,6 @@ def _train(
     _require_outputs(network, spec, train.classes)
     if weights not in (None, "random"):
         network = fine_tuned_network(network, spec, weights, len(train.classes))
-    require_spread(network, machine.team, machine.device)
     facts = _facts(arguments, spec, recipe, network, train, val)
     if arguments.preprocess or (prepare and prepare.bgr):
         facts["preprocess"] = arguments.preprocess

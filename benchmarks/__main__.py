@@ -15,6 +15,7 @@ from zfpipe.nets.device import prepare_device
 
 QUESTIONS = ("startup", "mining", "reconstruction", "packing", "training", "growth", "figures")
 QUICK = QUESTIONS[:3]
+ON_GPU = ("mining", "reconstruction", "training")
 
 
 def main() -> None:
@@ -22,14 +23,17 @@ def main() -> None:
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--quick", action="store_true", help="less of the first three: about a minute")
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--device", default="cpu", help=f"cuda: {', '.join(ON_GPU)} on a GPU")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="folder of table.csv and table.md")
     arguments = parser.parse_args()
-    prepare_device("cpu", arguments.threads)
+    device = prepare_device(arguments.device, arguments.threads)
+    asked = arguments.questions or (QUICK if arguments.quick else QUESTIONS)
     rows = []
-    for question in arguments.questions or (QUICK if arguments.quick else QUESTIONS):
+    for question in asked if device.type == "cpu" else [each for each in asked if each in ON_GPU]:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            rows += importlib.import_module(f"benchmarks.{question}").measure(Path(folder), arguments.quick)
+            where = [device] if question in ON_GPU else []
+            rows += importlib.import_module(f"benchmarks.{question}").measure(Path(folder), arguments.quick, *where)
         print(f"{question}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     write(arguments.out, rows)
     print(markdown(rows))

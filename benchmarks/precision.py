@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.timing import machine, side_by_side
 from zfpipe.__main__ import main as zfpipe
@@ -21,12 +20,15 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--images", required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cuda: tf32 too")
+    parser.add_argument("--batch-size", type=int, default=32)
     arguments = parser.parse_args()
-    precisions = ["float32", *(each for each in COARSE if each != "tf32" or torch.cuda.is_available())]
+    precisions = ["float32", *(each for each in COARSE if each != "tf32" or arguments.device == "cuda")]
     with tempfile.TemporaryDirectory() as folder:
         paths = {each: Path(folder) / f"{each}.h5" for each in precisions}
         given = ["mine", "--model", arguments.model, "--images", arguments.images, "--layers", "all"]
-        given += ["--threads", str(arguments.threads)]
+        given += ["--threads", str(arguments.threads), "--device", arguments.device]
+        given += ["--batch-size", str(arguments.batch_size)]
 
         def mine(precision: str):
             return lambda: _must(zfpipe([*given, "--precision", precision, "--out", str(paths[precision])]))

@@ -22,6 +22,7 @@ from zfpipe.nets.reach import projector_of
 from zfpipe.nets.trace import trace
 from zfpipe.stages.reconstruct import project_all
 
+CPU = torch.device("cpu")
 LAYERS = {"conv1": 96, "conv2": 256, "conv3": 384, "conv4": 384, "conv5": 256}
 K = 9
 FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up: image, conv1, pool1, conv2, pool2, ...
@@ -33,14 +34,16 @@ FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up
 }
 
 
-def measure(folder: Path, quick: bool) -> list[Row]:
+def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return a row for each layer over captum, one overall, and the same over the necessary arithmetic."""
     warnings.filterwarnings("ignore", module="captum")
     files = mined_zfnet(folder, 48 if quick else 192)
     units = {"conv3": 12, "conv5": 6} if quick else {"conv1": 96, "conv2": 96, "conv3": 48, "conv4": 24, "conv5": 16}
+    if device != CPU:
+        units = {layer: LAYERS[layer] for layer in units}
     rows, totals = [], np.zeros((3, 2))
     for layer, count in units.items():
-        patches, spent = _layer(files, layer, count, folder, 1 if quick else 3)
+        patches, spent = _layer(files, layer, count, folder, 1 if quick else 3, device)
         for number, name in enumerate(("stage", "captum", "limit")):
             totals[number] += np.array([spent[name].wall, spent[name].cpu]) / patches * LAYERS[layer] * K
         rows += _rows(layer, f"{patches} patches", patches, *spent.values())
@@ -58,14 +61,16 @@ def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, li
     ]
 
 
-def _layer(files: dict[str, Path], layer: str, units: int, folder: Path, rounds: int) -> tuple[int, dict[str, Spent]]:
+def _layer(
+    files: dict[str, Path], layer: str, units: int, folder: Path, rounds: int, device: torch.device
+) -> tuple[int, dict[str, Spent]]:
     """Return the number of patches, and what the stage, captum and the arithmetic alone took for them.
 
     The stage's time is that from the first image read to the file renamed into its place.
     """
     chosen = np.linspace(0, LAYERS[layer] - 1, units).astype(int)
     entries = read_topk(files["topk"]).layers[layer]
-    model = load_model(files["model"])
+    model = load_model(files["model"]).to(device)
     patches = int(entries.present[chosen].sum())
     sampled = min(patches, 32)
     candidates = {
@@ -97,13 +102,14 @@ def _captum(model: Model, layer: str, entries: LayerTopK, units: np.ndarray, cou
     """Captum at its best: channels last, a batch of 32 entries of any units at once."""
     network = model.network.to(memory_format=torch.channels_last)
     places = np.argwhere(entries.present[units])[:count]
+    device = model.mean.device
     unit, row, col = (
-        torch.from_numpy(part.astype(np.int64))
+        torch.from_numpy(part.astype(np.int64)).to(device)
         for part in (units[places[:, 0]], entries.row[units][tuple(places.T)], entries.col[units][tuple(places.T)])
     )
-    images = torch.randn(count, 3, *model.input_size).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(count, 3, *model.input_size, device=device).contiguous(memory_format=torch.channels_last)
     explain = NeuronDeconvolution(network, network.get_submodule(f"{layer}.relu"))
-    return lambda: explain.attribute(images, lambda maps: maps[torch.arange(count), unit, row, col])
+    return lambda: explain.attribute(images, lambda maps: maps[torch.arange(count, device=device), unit, row, col])
 
 
 def _limit(model: Model, layer: str, patches: int) -> Callable[[], object]:
@@ -138,7 +144,7 @@ def _arithmetic(model: Model, layer: str) -> list[Callable[[int], Callable[[], o
 
 def _up(own: torch.nn.Conv2d, side: int):
     def prepare(batch: int):
-        x = torch.randn(batch, own.in_channels, side, side).contiguous(memory_format=torch.channels_last)
+        x = _random(own, batch, own.in_channels, side, side)
         return lambda: F.conv2d(x, own.weight, own.bias, own.stride)
 
     return prepare
@@ -148,10 +154,10 @@ def _down(own: torch.nn.Conv2d, side: int):
     """The transposed convolution; above the image as one plain convolution of its phases, which is faster."""
 
     def prepare(batch: int):
-        signal = torch.randn(batch, own.out_channels, side, side).contiguous(memory_format=torch.channels_last)
+        signal = _random(own, batch, own.out_channels, side, side)
         if own.in_channels > 3:
             return lambda: F.conv_transpose2d(signal, own.weight, None, own.stride)
-        phases = torch.randn(12, own.out_channels, 4, 4).contiguous(memory_format=torch.channels_last)
+        phases = _random(own, 12, own.out_channels, 4, 4)
         return lambda: F.conv2d(signal, phases, padding=3)
 
     return prepare
@@ -161,7 +167,11 @@ def _unit(own: torch.nn.Conv2d):
     """The unit's own filter, as strong as its activation."""
 
     def prepare(batch: int):
-        filters, strength = own.weight[torch.arange(batch) % own.out_channels], torch.randn(batch, 1, 1, 1)
+        filters, strength = own.weight[torch.arange(batch) % own.out_channels], _random(own, batch, 1, 1, 1)
         return lambda: filters * strength
 
     return prepare
+
+
+def _random(own: torch.nn.Conv2d, *shape: int) -> torch.Tensor:
+    return torch.randn(shape, device=own.weight.device).contiguous(memory_format=torch.channels_last)

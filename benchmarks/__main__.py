@@ -1,6 +1,7 @@
 """`python -m benchmarks [QUESTION ...] [--quick]`: measure zfpipe against its limits and write one table.
 
-Questions are modules beside this one, each with `measure(folder, quick)`, which returns rows. Without a name: all.
+Questions are modules beside this one, each with `measure(folder, quick)`, which returns rows, and with BARS: what each
+of its rows has to reach (None: nothing). Without a name: all.
 """
 
 import argparse

@@ -22,6 +22,10 @@ BATCH = 25  # no number of images here leaves a short batch, which would be fill
 # As many units as the widest layer of torchvision's VGGs has, with little below them.
 WIDE = {"maps": [24, 64, 512, 32, 32], "fc": 64, "side": 112}
 SHARDS = (1, 2, 4, 8)
+IN_SHARDS = [f"time of mine in {of} shards, over 1" for of in SHARDS[1:]]
+START = "start of a job"
+GROWING = ("memory of mine", "time of mine an image", "memory of reconstruct", "time of reconstruct a unit")
+BARS = dict.fromkeys(GROWING, GROWTH) | dict.fromkeys(IN_SHARDS, 1.02) | {START: 5}
 REPEATED = 4  # how often a short job is run in each round
 
 Words = list[object]
@@ -64,8 +68,8 @@ def _shards(spent: dict[str, float], start: float, detail: str) -> list[Row]:
     """
     whole, *others = (spent[str(of)] - of * start for of in SHARDS)
     return [
-        Row.like(f"time of mine in {of} shards, over 1", "s of CPU", whole, parts, 1.02, detail)
-        for of, parts in zip(SHARDS[1:], others, strict=True)
+        Row.like(what, "s of CPU", whole, parts, BARS[what], detail)
+        for what, parts in zip(IN_SHARDS, others, strict=True)
     ]
 
 
@@ -73,7 +77,7 @@ def _start(words: Words, rounds: int) -> Row:
     """Return the row of a job with one image in a process of its own; earlier ones have warmed the disk's cache."""
     spent = statistics.median(alone(*words).cpu for _ in range(rounds))
     detail = f"mine of one image: Python, torch, weights, tracing; median of {rounds}"
-    return Row.under("start of a job", "s of CPU", spent, 5, detail)
+    return Row.under(START, "s of CPU", spent, BARS[START], detail)
 
 
 def _reconstruction(folder: Path, counts: tuple[int, int], rounds: int) -> list[Row]:

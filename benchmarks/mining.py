@@ -13,7 +13,12 @@ from zfpipe.nets.layers import layers
 from zfpipe.nets.looking import strongest_of
 from zfpipe.nets.trace import trace
 
-NETWORKS = ("zfnet", "torchvision:alexnet", "torchvision:resnet18")
+NETWORKS = {
+    "mining, zfnet": "zfnet",
+    "mining, alexnet": "torchvision:alexnet",
+    "mining, resnet18": "torchvision:resnet18",
+}
+BARS = dict.fromkeys(NETWORKS, 0.95)
 CPU = torch.device("cpu")
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
@@ -22,16 +27,16 @@ def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return a row for each network: images/s of mining all layers, reading included, over the bare forward pass."""
     count = (64 if quick else 480) * (1 if device == CPU else 8)
     path = packed_file(folder / "mining.h5", count)
-    return [_network(name, path, count, quick, device) for name in NETWORKS[: 2 if quick else None]]
+    return [_network(what, path, count, quick, device) for what in list(NETWORKS)[: 2 if quick else None]]
 
 
-def _network(name: str, path: Path, count: int, quick: bool, device: torch.device) -> Row:
-    mined, bare = model(name).to(device), model(name).to(device).network
+def _network(what: str, path: Path, count: int, quick: bool, device: torch.device) -> Row:
+    mined, bare = (model(NETWORKS[what]).to(device) for _ in range(2))
     sizes = (32, 16, 64) if device == CPU else (256, 128, 512)
     traced = trace(mined.network, mined.input_size)
     chosen = [layer for layer in layers(traced).values() if not layer.obstacle]
     passes = {
-        f"{layout}, batch {size}": _bare(bare, layout, size, device)
+        f"{layout}, batch {size}": _bare(bare.network, layout, size, device)
         for layout in LAYOUTS
         for size in sizes[: 1 if quick else None]
     }
@@ -48,9 +53,7 @@ def _network(name: str, path: Path, count: int, quick: bool, device: torch.devic
 
     spent = side_by_side({"stage": stage, "limit": limit}, 2 if quick else 3)
     detail = f"{count} images, {len(chosen)} layers; bare forward: {best}"
-    return Row.over(
-        f"mining, {name.partition(':')[2] or name}", "images/s", count, spent["stage"], spent["limit"], 0.95, detail
-    )
+    return Row.over(what, "images/s", count, spent["stage"], spent["limit"], BARS[what], detail)
 
 
 def _bare(network, layout: str, size: int, device: torch.device):

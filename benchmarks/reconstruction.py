@@ -24,6 +24,12 @@ from zfpipe.stages.reconstruct import project_all
 
 CPU = torch.device("cpu")
 LAYERS = {"conv1": 96, "conv2": 256, "conv3": 384, "conv4": 384, "conv5": 256}
+BARS = {
+    **{f"reconstruct {layer}, over captum": 4 for layer in LAYERS},
+    **{f"reconstruct {layer}, over its arithmetic": None for layer in LAYERS},
+    "reconstruct all, over captum": 10,
+    "reconstruct all, over its arithmetic": 0.6,
+}
 K = 9
 FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up: image, conv1, pool1, conv2, pool2, ...
     "conv1": (7, 1),
@@ -54,11 +60,8 @@ def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
 
 
 def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, limit: Spent) -> list[Row]:
-    over_captum, over_limit = (10, 0.6) if layer == "all" else (4, None)
-    return [
-        Row.over(f"reconstruct {layer}, over captum", "patches/s", patches, stage, captum, over_captum, detail),
-        Row.over(f"reconstruct {layer}, over its arithmetic", "patches/s", patches, stage, limit, over_limit, detail),
-    ]
+    others = {f"reconstruct {layer}, over captum": captum, f"reconstruct {layer}, over its arithmetic": limit}
+    return [Row.over(what, "patches/s", patches, stage, other, BARS[what], detail) for what, other in others.items()]
 
 
 def _layer(

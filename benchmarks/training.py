@@ -21,6 +21,8 @@ from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.training import Part, Recipe, Training
 
 BATCH = 64
+OVER_PASSES, FROM_FILES = "training, over its passes", "training from files, over packed"
+BARS = {OVER_PASSES: 0.9, FROM_FILES: None}
 
 
 def measure(folder: Path, quick: bool, device: torch.device = HERE.device) -> list[Row]:
@@ -47,7 +49,7 @@ def _over_its_passes(folder: Path, quick: bool, machine: Machine) -> Row:
 
     spent = side_by_side({"stage": stage, "passes": passes}, 1 if quick else 3)
     detail = f"ZFNet, {count} images in batches of {BATCH}; PyTorch's own contrast normalisation in the passes"
-    return Row.over("training, over its passes", "images/s", count, spent["stage"], spent["passes"], 0.9, detail)
+    return Row.over(OVER_PASSES, "images/s", count, spent["stage"], spent["passes"], BARS[OVER_PASSES], detail)
 
 
 def _from_files(folder: Path, quick: bool) -> Row:
@@ -68,9 +70,7 @@ def _from_files(folder: Path, quick: bool) -> Row:
 
     spent = side_by_side({"files": files, "packed": packed}, 1 if quick else 3)
     detail = f"tenth-width ZFNet, {count} images; 1 worker decodes JPEG files of 500x375"
-    return Row.over(
-        "training from files, over packed", "images/s", count, spent["files"], spent["packed"], None, detail
-    )
+    return Row.over(FROM_FILES, "images/s", count, spent["files"], spent["packed"], BARS[FROM_FILES], detail)
 
 
 def _trainable(made: Model) -> Model:

@@ -182,6 +182,8 @@ def test_a_wrong_type_is_named_with_the_right_one(more, words):
         ("figure: {quantile: 1.5}", ("figure.quantile is 1.5", "at most 1")),
         ("train: {schedule: cosin}", ("train.schedule is 'cosin'", "did you mean 'cosine'", "plateau, cosine")),
         ("device: gpu", ("device is 'gpu'", "auto, cpu, cuda, mps")),
+        ("device: CUDA", ("device is 'CUDA'", "did you mean 'cuda'")),
+        ("{device: cpu, mine: {precision: tf32}}", ("runs.first.mine.precision is tf32, which CUDA has", "is cpu")),
         ("train: {scale_range: [1]}", ("train.scale_range is [1]", "Side of a crop")),
         ("datasets: {photos: {source: folders}}", ("did you mean 'folder'",)),
         ("datasets: {photos: {root: ''}}", ("datasets.photos.root is ''",)),

@@ -10,8 +10,9 @@ class UserError(Exception):
 
 def nearest(word: object, legal: Iterable[object]) -> str:
     """Return ' (did you mean X?)' for the closest legal word, or '' if none is close."""
-    close = difflib.get_close_matches(str(word), [str(choice) for choice in legal], n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    words = {str(choice).casefold(): str(choice) for choice in legal}
+    close = difflib.get_close_matches(str(word).casefold(), words, n=1, cutoff=0.6)
+    return f" (did you mean {words[close[0]]!r}?)" if close else ""
 
 
 def require_one_of(what: str, word: object, legal: Iterable[object]) -> None:

@@ -124,6 +124,9 @@ def _run(name: str, top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     check_read(at, run, top["datasets"][run["dataset"]]["source"])
     run["channels"] = top["datasets"][run["dataset"]]["channels"]
     _check_channels(at, run)
+    for section in ("train", "mine"):
+        if run[section]["precision"] == "tf32" and top["device"] in ("cpu", "mps"):
+            raise UserError(f"config: {at}.{section}.precision is tf32, which CUDA has, and device is {top['device']}.")
     run["layers"] = _layers(at, run)
     run["second_layer"] = next((name for name in _known_layers(at, run)[1:2] if name in run["layers"]), None)
     check_images(at, run, lambda: _known_layers(at, run))

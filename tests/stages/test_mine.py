@@ -9,6 +9,7 @@ from small import PACKED, SIZE, model, model_file, packed_file, pictures
 
 from zfpipe.__main__ import main
 from zfpipe.files.topk import read_topk, write_topk
+from zfpipe.stages import mine as stage
 from zfpipe.stages.mine import shard_range
 
 LAYERS = ["conv1", "conv2", "conv3", "fc6"]
@@ -126,6 +127,20 @@ def test_bad_options_end_in_one_sentence_and_write_nothing(made, capsys, options
     command = ["mine", "--model", made / "model.pt", "--images", made / "val.h5", "--out", out, "--layers", "conv1"]
     assert sentence.split("(did")[0] in complain(capsys, *command, *options)
     assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(made, capsys, monkeypatch):
+    monkeypatch.setattr(stage, "load_model", lambda path: pytest.fail("began to work"))
+    command = ["mine", "--model", made / "model.pt", "--images", made / "val.h5", "--layers", "conv1"]
+    assert "Cannot write" in complain(capsys, *command, "--out", made / "val.h5" / "below.h5")
+
+
+def test_no_batch_is_larger_than_the_set(made, tmp_path, monkeypatch):
+    asked, mined = [], stage.strongest_of
+    monkeypatch.setattr(stage, "strongest_of", lambda *given: asked.append(given[5]) or mined(*given))
+    command = ["mine", "--model", made / "model.pt", "--images", made / "val.h5", "--layers", "conv1", "--of", 2]
+    assert main([str(word) for word in [*command, "--out", tmp_path / "x.h5", "--batch-size", 100_000]]) == 0
+    assert asked == [11]  # of the whole set, so that all shards round alike
 
 
 def test_images_packed_for_another_size_are_refused(made, capsys, tmp_path):

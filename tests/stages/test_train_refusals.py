@@ -50,6 +50,8 @@ def test_weights_that_are_not_there(data, tmp_path, capsys):
         (["--precision", "tf32"], "precision is tf32, which CUDA devices have; this runs on cpu"),
         (["--device", "gpu"], "auto, cpu, cuda, mps"),
         (["--initial-scale", 0], "train.initial_scale is 0.0"),
+        (["--memory", "nan"], "--memory is nan; it can be 0 or more"),
+        (["--lock-timeout", -5], "--lock-timeout is -5.0; it can be 0 or more"),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, list) else "",
 )

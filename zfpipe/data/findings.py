@@ -201,8 +201,8 @@ def stopping_message(root: str, findings: Mapping[str, list[Entry]], policy: Pol
     listed = "; ".join(f"{name}: {_first_files(findings[name])}" for name in errors)
     return (
         f"{root} cannot be used as it is: {listed}; mend the files, or use the rest (config: `check: {{leave_out: "
-        f"[{', '.join(errors)}]}}`, by hand --leave-out {' '.join(errors)}), or go on with them (check.severity, "
-        f"--severity {errors[0]}=warning); the whole list is in {report}."
+        f"[{', '.join(errors)}]}}`, by hand --leave-out {' '.join(errors)}), or let them pass (check.severity, "
+        f"--severity {errors[0]}=warning; what cannot be used stays out); the whole list is in {report}."
     )
 
 

@@ -39,6 +39,15 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.close(handle)
 
 
+def require_writable(path: str | Path) -> None:
+    """Raise UserError unless a file can be made beside `path`: asked before long work, not after it."""
+    path = Path(path)
+    with _naming(path):
+        handle, aside = _aside(path, folder=False)
+        os.close(handle)
+        aside.unlink()
+
+
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; put it in place of `path` when the block ends well.

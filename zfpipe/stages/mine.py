@@ -11,6 +11,7 @@ import torch
 from zfpipe.data.packed import open_packed
 from zfpipe.errors import UserError
 from zfpipe.files.topk import PRECISIONS, LayerTopK, TopK, write_topk
+from zfpipe.files.whole import require_writable
 from zfpipe.nets.device import add_device_arguments, prepare_device
 from zfpipe.nets.evaluation import require_fit
 from zfpipe.nets.layers import Layer, chosen
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"mine.k is {arguments.k}; it must be at least 1 (the paper's value is 9).")
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise UserError(f"mine.batch_size is {arguments.batch_size}; it must be at least 1.")
+    require_writable(arguments.out)
     device = prepare_device(arguments.device, arguments.threads)
     if arguments.batch_size is None:  # in its place, for the message of a machine that has no memory for it
         arguments.batch_size = ON_A_CPU if device.type == "cpu" else ON_A_GPU
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.precision == "bf16":
             model.network.to(torch.bfloat16)
         with machine.computing():
-            # All shards in batches of one size, whose rounding is one; none larger than the set, which would be padding.
+            # The same size in all shards, so that all round alike; none larger than the set, which would be padding.
             found = Fitting("mine", min(arguments.batch_size, len(packed))).whole(
                 lambda size: strongest_of(model, traced, packed, images, asked, size, "mine", arguments.k)
             )

@@ -228,6 +228,9 @@ def _check(arguments: argparse.Namespace, weights: str | None) -> None:
         raise UserError("--train-manifest stands in place of --train, and needs --root, where its paths start.")
     if arguments.workers < 0:
         raise UserError(f"train.workers is {arguments.workers}; it can be 0 (no process of their own) or more.")
+    for name in ("memory", "lock_timeout"):
+        if not getattr(arguments, name) >= 0:
+            raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}; it can be 0 or more.")
     if arguments.epochs and not (arguments.train or arguments.train_manifest):
         raise UserError(f"train.epochs is {arguments.epochs} and there is no --train split; only 0 epochs need none.")
     if arguments.epochs and not arguments.state:

@@ -11,7 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.mistakes import told
 from benchmarks.table import markdown, write
+from zfpipe.errors import require_one_of
+from zfpipe.files.whole import require_writable
 from zfpipe.nets.device import prepare_device
 
 QUESTIONS = ("startup", "mining", "reconstruction", "packing", "training", "growth", "figures")
@@ -26,8 +29,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--device", default="cpu", help=f"cuda: {', '.join(ON_GPU)} on a GPU")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="folder of table.csv and table.md")
-    arguments = parser.parse_args()
+    with told():
+        _measure(parser.parse_args())
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    for question in arguments.questions:
+        require_one_of("The question", question, QUESTIONS)
     device = prepare_device(arguments.device, arguments.threads)
+    require_writable(arguments.out / "table.csv")  # now, not when all is measured
     asked = arguments.questions or (QUICK if arguments.quick else QUESTIONS)
     rows = []
     for question in asked if device.type == "cpu" else [each for each in asked if each in ON_GPU]:

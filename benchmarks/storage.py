@@ -4,6 +4,7 @@ Images are read at random (training, reconstruction) and in order (mining); reco
 the order of their images and read a unit at a time (figures) or one by one.
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ SAMPLES = 200
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m benchmarks.storage", description=__doc__).parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -33,18 +35,8 @@ def main() -> None:
             images = file["images"][...]
         rows += _table(folder, "images, 224 px", images, {"1 image": 1, "8 images": 8, "32 images": 32})
         options = [word for key, path in files.items() for word in (f"--{key}", str(path))]
-        zfpipe(
-            [
-                "reconstruct",
-                *options,
-                "--layer",
-                "conv4",
-                "--out",
-                str(folder / "r.h5"),
-                "--units",
-                *map(str, range(48)),
-            ]
-        )
+        out, units = str(folder / "r.h5"), map(str, range(48))
+        zfpipe(["reconstruct", *options, "--layer", "conv4", "--out", out, "--units", *units])
         with h5py.File(folder / "r.h5") as file:
             for key in ("projection", "patch"):
                 array = file[key][...].reshape(-1, *file[key].shape[2:])

@@ -35,6 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
     parser.add_argument("--rows", type=int, nargs=2, default=(1000, 100_000), metavar="N")
     few, many = parser.parse_args().rows
+    if min(few, many) < 1:
+        parser.error(f"--rows takes two numbers of images, at least 1 each; these are {few} and {many}")
     with tempfile.TemporaryDirectory() as folder:
         print(markdown([measure(Path(folder), few, many)]))
 

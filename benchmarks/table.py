@@ -1,12 +1,16 @@
 """The one table that all measurements go into, as CSV and Markdown."""
 
 import csv
+import io
 import math
+import operator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from benchmarks.timing import Spent, machine
+from zfpipe.files.whole import write_text
 
+REACHED = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
 GROWTH = 1.1  # what has more to do may take so much more memory
 
 
@@ -56,24 +60,34 @@ class Row:
         """A figure that should stay below a bar."""
         return cls(what, unit, f"{found:.3g}", "", "", "", f"< {bar:g}", detail)
 
+    def missed(self) -> str:
+        """Return the figures that do not reach the bar, and the bar; '' where all do, or where there is none."""
+        if not self.bar:
+            return ""
+        sign, bar = self.bar.split()
+        found = {"": self.ratio or self.zfpipe, " of CPU time": self.ratio_cpu}
+        wrong = [f"{value}{of}" for of, value in found.items() if value and not REACHED[sign](float(value), float(bar))]
+        return f"{' and '.join(wrong)} ({self.bar})" if wrong else ""
+
 
 NAMES = [field.name for field in fields(Row)]
 HEADINGS = ("what", "unit", "zfpipe", "against", "ratio", "ratio of CPU time", "to reach", "measured")
 
 
 def markdown(rows: list[Row]) -> str:
-    """Return the table, and under it the machine."""
+    """Return the table, and under it what was not reached, and the machine."""
     lines = [HEADINGS, ["---"] * len(NAMES), *map(astuple, rows)]
     facts = ", ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\nMachine: {facts}.\n"
+    missed = "; ".join(f"{row.what}: {row.missed()}" for row in rows if row.missed())
+    below = f"Not reached: {missed or 'nothing'}.\n\nMachine: {facts}.\n"
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{below}"
 
 
 def write(folder: Path, rows: list[Row]) -> None:
     """Write table.csv (each row with the machine) and table.md."""
-    folder.mkdir(parents=True, exist_ok=True)
-    facts = machine()
-    with open(folder / "table.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*NAMES, *facts])
-        writer.writerows([*astuple(row), *facts.values()] for row in rows)
-    (folder / "table.md").write_text(markdown(rows))
+    facts, text = machine(), io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([*NAMES, *facts])
+    writer.writerows([*astuple(row), *facts.values()] for row in rows)
+    write_text(folder / "table.csv", text.getvalue())
+    write_text(folder / "table.md", markdown(rows))

@@ -90,6 +90,7 @@ def test_the_table_has_a_line_for_each_row_and_the_machine_beneath():
     assert head == list(HEADINGS)
     assert rule == ["---"] * len(head)
     assert [Row(*row) for row in rows] == ROWS
+    assert "\n\nNot reached: a cost: 1.50 (<= 1.1).\n\nMachine: " in markdown(ROWS)
     assert re.search(
         rf"\n\nMachine: .*threads {torch.get_num_threads()}, .*torch {re.escape(timing.version('torch'))}",
         markdown(ROWS),
@@ -172,6 +173,31 @@ def test_the_command_asks_what_is_named_and_writes_the_table(tmp_path, monkeypat
     assert ask("growth", "startup") == [("growth", True, False), ("startup", True, False)]
     assert ask("--quick") == [(name, True, True) for name in command.QUICK]
     assert ask() == [(name, True, False) for name in command.QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    ("wall", "cpu", "said"),
+    [(4, 9, ""), (1.8, 2.9, "0.90 and 0.97 of CPU time (>= 1)"), (1.8, 9, "0.90 (>= 1)"), (2, 3, "")],
+)
+def test_what_was_not_reached_is_named(wall, cpu, said):
+    assert Row.over("a", "b", 1, Spent(2, 3), Spent(wall, cpu), 1, "").missed() == said
+    assert Row.over("a", "b", 1, Spent(2, 3), Spent(wall, cpu), None, "").missed() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["minning"], "The question is 'minning' (did you mean 'mining'?)"),
+        (["mining", "--threads", "0"], "threads is 0; it must be at least 1"),
+        (["mining", "--out", "{}/file/below"], "Cannot write"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_anything_is_measured(tmp_path, monkeypatch, words, said):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(QUESTIONS["mining"], "measure", lambda *given: pytest.fail("measured"))
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *(word.format(tmp_path) for word in words)])
+    with pytest.raises(SystemExit, match=re.escape(said)):
+        command.main()
 
 
 def test_the_page_has_a_row_for_all_that_is_measured_with_the_bar_that_the_code_has():

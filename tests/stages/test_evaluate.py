@@ -10,6 +10,7 @@ from zfpipe.__main__ import main
 from zfpipe.data.packed import open_packed
 from zfpipe.nets.evaluation import probabilities
 from zfpipe.nets.models import save_model
+from zfpipe.stages.evaluate import title_of
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,11 @@ def test_one_network_and_two_averaged(made, tmp_path):
     assert confusion.index.tolist() == confusion.columns.tolist() == ["a", "b", "c"]
     assert confusion.sum(axis=1).tolist() == np.bincount(labels).tolist()
     assert np.trace(confusion) == np.sum(np.mean(found[1], axis=0).argmax(1) == labels)
+
+
+def test_the_picture_says_of_how_many_views_it_is():
+    title = title_of(("k1", 1, 69, "0.826087", "1.000000"), ("k1", 10, 69, "0.811594", "1.000000"))
+    assert title == "k1: 81.2% of 69 right from ten views each\n(from the centre alone 82.6%)"
 
 
 def test_outputs_in_another_order_are_found_by_their_names(made, tmp_path):

@@ -64,14 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
     counts = confusion_matrix(labels, sums[VIEWS[-1]].argmax(1), labels=np.arange(len(classes)))
     write_text(arguments.out_csv, csv_text([COLUMNS, *rows]))
     write_text(arguments.out_confusion, csv_text([("true", *classes), *zip(classes, *counts.T, strict=True)]))
-    draw_confusion(
-        arguments.out_png,
-        counts,
-        classes,
-        f"{rows[-1][0]}: {float(rows[-1][3]):.1%} of {len(labels)} right",
-        arguments.dpi,
-    )
+    draw_confusion(arguments.out_png, counts, classes, title_of(*rows[-2:]), arguments.dpi)
     say(f"evaluate: {rows[-1][0]}, {rows[-1][1]} views: top-1 {rows[-1][3]}, top-5 {rows[-1][4]}")
+
+
+def title_of(one: tuple, ten: tuple) -> str:
+    """Return what stands above the picture, which is of ten views; metrics and other pages tell what one view gives."""
+    (name, _, images, right, _), alone = ten, one[3]
+    return f"{name}: {float(right):.1%} of {images} right from ten views each\n(from the centre alone {float(alone):.1%})"
 
 
 def _row(name: str, views: int, found: np.ndarray, labels: np.ndarray) -> tuple:

@@ -30,9 +30,19 @@ def test_sorting_by_activation_and_selectivity(page, conv2):
     page.choose("Sort by", "activation")
     assert page.units() == sorted(units, key=lambda unit: (-conv2.activation[unit, 0], unit))
     page.choose("Sort by", "selectivity")
-    most = {unit: selectivity(labels(conv2)[unit], len(CLASSES)) for unit in units}
+    entries = (labels(conv2) >= 0).sum(1)
+    few = {unit for unit in units if 0 < entries[unit] < conv2.image_index.shape[1]}
+    most = {
+        unit: entries[unit] - 99 if unit in few else selectivity(labels(conv2)[unit], len(CLASSES)) for unit in units
+    }
     assert page.units()[: -len(DEAD)] == sorted(set(units) - set(DEAD), key=lambda unit: (-most[unit], unit))
+    told = page.texts("#dynamic .wall .n")[: -len(DEAD)]
+    assert few
+    assert all(words.endswith(("image", "images")) for words in told[-len(few) :])
+    assert not any("image" in words for words in told[: -len(few)])
     assert page.script("return document.activeElement.dataset.key") == "Sort by"
+    page.go(f"#/layer/conv2/unit/{min(few)}")
+    assert "Class selectivity is not told of" in page.one("main").text
 
 
 def test_sorting_by_class_keeps_classes_together(page, conv2):

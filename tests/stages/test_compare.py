@@ -45,7 +45,9 @@ def test_the_table_and_the_page_hold_what_the_files_hold(made, tmp_path):
     for row in table.itertuples():
         own = units[row.run][units[row.run].layer == row.layer]
         assert (row.units, row.dead) == (len(own), (own.entries == 0).sum())
-        assert row.selectivity == pytest.approx(own.selectivity.median(), abs=1e-4)
+        full = own[own.entries == 9]  # all that were asked for
+        assert row.selectivity == pytest.approx(full.selectivity.median(), abs=1e-4)
+        assert row.by_chance == pytest.approx(full.by_chance.median(), abs=1e-4)
         assert row.dead == read_topk(made / row.run / "topk.h5").layers[row.layer].dead.sum()
     assert table.val_top1.fillna(-1).tolist() == [0.25, 0.25, -1, -1]
     assert table.epochs.tolist() == [2, 2, 0, 0]

@@ -10,6 +10,7 @@ from small import model_file, packed_file
 from zfpipe.__main__ import main
 from zfpipe.data.packed import open_packed
 from zfpipe.files.topk import read_topk, write_topk
+from zfpipe.nets.selectivity import by_chance
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,29 @@ def test_the_table_counts_each_units_classes(made, tmp_path):
         part = np.array(list(counts.values())) / len(own)
         assert (counts[row[6]], row.share) == (max(counts.values()), pytest.approx(part.max(), abs=1e-4))
         assert row.entropy == pytest.approx(-(part * np.log2(part)).sum(), abs=1e-4)
-    assert table.by_chance.dropna().nunique() == 1
+        assert row.by_chance == pytest.approx(by_chance(np.array(labels), len(own), len(classes)), abs=1e-4)
+    assert {3, 4} <= set(table.entries)  # not all that are alive have as many images as were asked for
     assert (table.entries == 0).sum() >= 2  # the dead ones
-    assert selectivity(made, tmp_path) == 0
     first = [(tmp_path / name).read_bytes() for name in ("s.csv", "s.png")]
     assert selectivity(made, tmp_path) == 0
     assert [(tmp_path / name).read_bytes() for name in ("s.csv", "s.png")] == first
+
+
+def test_a_unit_of_few_images_counts_neither_in_the_median_nor_in_the_figure(made, tmp_path, capsys, monkeypatch):
+    topk = read_topk(made / "topk.h5")
+    layer = topk.layers["conv2"]
+    for column, missing in (("image_index", -1), ("row", -1), ("col", -1), ("activation", 0)):
+        getattr(layer, column)[:3, 1:] = missing  # of three units one image is left, or none
+    write_topk(tmp_path / "topk.h5", topk)
+    drawn = {}
+    monkeypatch.setattr("zfpipe.stages.selectivity.draw_strips", lambda path, columns, *words: drawn.update(columns))
+    assert selectivity(made, tmp_path, tmp_path / "topk.h5") == 0
+    table = pd.read_csv(tmp_path / "s.csv").query("layer == 'conv2'")
+    few = table[table.entries == 1]
+    assert set(few.selectivity) == set(few.by_chance) == {1}
+    full = table[table.entries == 4].selectivity
+    assert drawn["conv2"].tolist() == full.tolist()
+    assert f"median {full.median():.2f} of {len(full)} of {len(table)} units" in capsys.readouterr().err
 
 
 def test_what_does_not_belong_together_is_one_sentence(made, tmp_path, capsys):

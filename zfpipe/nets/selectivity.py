@@ -28,8 +28,27 @@ def selectivity(labels: np.ndarray, classes: int) -> float:
     return round(1 - entropy(labels) / math.log2(most) + 0.0, 4)
 
 
-def by_chance(labels: np.ndarray, k: int, classes: int, draws: int = 1000, seed: int = 0) -> float:
-    """Return the mean selectivity of `k` images drawn at random from a split with labels (N,): what no unit earns."""
-    rng = np.random.default_rng(seed)
-    drawn = (rng.choice(labels, min(k, len(labels)), replace=False) for _ in range(draws))
-    return float(np.mean([selectivity(each, classes) for each in drawn]))
+def by_chance(labels: np.ndarray, count: int, classes: int) -> float:
+    """Return the mean selectivity of `count` images drawn at random from a split with labels (N,): what no unit earns.
+
+    It is exact, over all draws without replacement. One image is always of one class.
+    """
+    count = min(count, len(labels))
+    most = min(count, classes)
+    if most < 2:
+        return float(most > 0 and classes > 1)
+    draws, expected = math.comb(len(labels), count), 0.0  # expected: of the sum over classes of n log2(n)
+    for size, alike in zip(*np.unique(np.bincount(labels), return_counts=True), strict=True):
+        size, others = int(size), len(labels) - int(size)
+        for part in range(2, min(size, count) + 1):
+            ways = math.comb(size, part) * math.comb(others, count - part)
+            expected += int(alike) * ways / draws * part * math.log2(part)
+    return 1 - (math.log2(count) - expected / count) / math.log2(most)
+
+
+def enough(entries: int, k: int, images: int) -> bool:
+    """Whether a unit has as many entries as it can, so that its selectivity tells something.
+
+    Of one image it is 1 whatever the unit does, of two 0 or 1: a unit that few images excite is no more selective.
+    """
+    return entries > 0 and entries >= min(k, images)

@@ -7,26 +7,35 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zfpipe.pictures.pages import wrap
 from zfpipe.pictures.saving import in_style, save_figure
 
 
 def draw_strips(
-    path: str | Path, columns: Mapping[str, np.ndarray], label: str, chance: float | None, title: str, dpi: int = 150
+    path: str | Path,
+    columns: Mapping[str, np.ndarray],
+    label: str,
+    chance: float,
+    title: str,
+    parts: Mapping[str, str],
+    note: str,
+    dpi: int = 150,
 ) -> None:
     """Draw a column of points (N,) for each name, from 0 to 1, into a PNG; the same numbers give the same bytes.
 
-    `chance` is drawn as a line across, what comes without merit.
+    `chance` is drawn as a line across, what comes without merit. `parts` stand below the names, the `note` at the foot.
     """
+    width = max(3.2, 1.0 + 0.6 * len(columns))
     with in_style():
-        figure = Figure(figsize=(max(3.2, 1.0 + 0.6 * len(columns)), 3.0), layout="constrained")
+        figure = Figure(figsize=(width, 3.2), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
         axes = figure.subplots()
-        if chance is not None:
-            axes.axhline(chance, color="#888888", linewidth=0.8, linestyle="--")
-            words = f"by chance {chance:.2f}"
-            axes.text(0.99, chance - 0.015, words, ha="right", va="top", size=6, transform=axes.get_yaxis_transform())
-        points(axes, columns)
+        axes.axhline(chance, color="#888888", linewidth=0.8, linestyle="--")
+        words = f"by chance {chance:.2f}"
+        axes.text(0.99, chance - 0.015, words, ha="right", va="top", size=6, transform=axes.get_yaxis_transform())
+        points(axes, {f"{name}\n{parts[name]}": values for name, values in columns.items()})
         axes.set(ylabel=label, ylim=(-0.03, 1.03))
+        figure.supxlabel("\n".join(wrap(note, width - 0.1, 6)), size=6, x=0.01, ha="left", color="#666666")
         save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 
 

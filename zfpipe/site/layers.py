@@ -10,7 +10,7 @@ from PIL import Image
 
 from zfpipe.data.channels import shown
 from zfpipe.files.reconstruction import Reconstruction
-from zfpipe.nets.selectivity import selectivity
+from zfpipe.nets.selectivity import enough, selectivity
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
 from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
 from zfpipe.site.sheets import Sheets, fitting
@@ -90,9 +90,15 @@ def _facts(found: Reconstruction, cell: tuple[int, int]) -> dict[str, Any]:
         "unit": found.unit.tolist(),
         "count": found.present.sum(axis=1).tolist(),
         "activation": significant(found.activation),
-        "selectivity": [selectivity(labels, len(found.classes)) for labels in found.label],
+        "selectivity": [_selectivity(found, labels) for labels in found.label],
         **columns,
     }
+
+
+def _selectivity(found: Reconstruction, labels: np.ndarray) -> float | None:
+    """The class selectivity of a unit; None for one of fewer images than were asked for, which tells nothing."""
+    told = enough(int((labels >= 0).sum()), found.k, found.images)
+    return selectivity(labels, len(found.classes)) if told else None
 
 
 def _strongest(found: Reconstruction) -> list[int]:

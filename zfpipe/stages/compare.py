@@ -22,6 +22,7 @@ from zfpipe.files.topk import LayerTopK, read_topk, require_weights
 from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import Changes
 from zfpipe.nets.models import load_model
+from zfpipe.nets.selectivity import enough
 from zfpipe.progress import say
 
 OF_RUN = ("run", "network", "changes", "parameters", "epochs", "train_top1", "val_top1", "val_top5")
@@ -82,7 +83,8 @@ def of_run(name: str, model_path: str, metrics: str, topk: str, table: str, like
     model, rows, mined = load_model(model_path), read_table(metrics), read_topk(topk)
     require_weights(mined, topk, model.sha256(), model_path)
     changes, last = Changes.of(model.spec), rows[-1] if rows else {}
-    units, patches = _by_layer(table, "selectivity"), _by_layer(likeness, "ranks") if likeness else {}
+    units = _by_layer(table, "entries", "selectivity")
+    patches = _by_layer(likeness, "ranks") if likeness else {}
     return {
         "run": name,
         "network": changes.name,
@@ -90,12 +92,20 @@ def of_run(name: str, model_path: str, metrics: str, topk: str, table: str, like
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
         "epochs": int(last.get("epoch") or 0),
         **{key: last.get(key) or "" for key in ("train_top1", "val_top1", "val_top5")},
-        "layers": [_of_layer(each, units.get(name, []), patches.get(name, [])) for name, each in mined.layers.items()],
+        "layers": [
+            _of_layer(each, mined.images, units.get(name, []), patches.get(name, []))
+            for name, each in mined.layers.items()
+        ],
     }
 
 
-def _of_layer(layer: LayerTopK, units: list[dict[str, str]], patches: list[dict[str, str]]) -> dict[str, Any]:
-    of_units = {key: _median(units, key) for key in ("excited", "selectivity", "by_chance")}
+def _of_layer(
+    layer: LayerTopK, images: int, units: list[dict[str, str]], patches: list[dict[str, str]]
+) -> dict[str, Any]:
+    told = [row for row in units if enough(int(row["entries"]), layer.row.shape[1], images)]
+    of_units = {"excited": _median(units, "excited")} | {
+        key: _median(told, key) for key in ("selectivity", "by_chance")
+    }
     of_patches = {key: _median(patches, key) for key in ("structural", "ranks")}
     return {"layer": layer.name, "units": len(layer.row), "dead": int(layer.dead.sum()), **of_units, **of_patches}
 
@@ -105,17 +115,19 @@ def _median(rows: list[dict[str, str]], key: str) -> str:
     return f"{np.median(values):.4f}" if values else ""
 
 
-def _by_layer(path: str, key: str) -> dict[str, list[dict[str, str]]]:
-    """Return the rows of a table, by layer. Raises UserError, naming the file, if it lacks `layer` or `key`."""
+def _by_layer(path: str, *keys: str) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of a table, by layer. Raises UserError, naming the file, if it lacks `layer` or one of `keys`."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         found: dict[str, list[dict[str, str]]] = {}
         for row in rows:
-            float(row[key] or 0)
+            [float(row[key] or 0) for key in keys]
             found.setdefault(row["layer"], []).append(row)
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise UserError(f"{path} is not there or no table with {key} ({error}); delete it and run again.") from error
+        raise UserError(
+            f"{path} is not there or no table with {keys[-1]} ({error}); delete it and run again."
+        ) from error
     return found
 
 

@@ -69,9 +69,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def title_of(one: tuple, ten: tuple) -> str:
-    """Return what stands above the picture, which is of ten views; metrics and other pages tell what one view gives."""
-    (name, _, images, right, _), alone = ten, one[3]
-    return f"{name}: {float(right):.1%} of {images} right from ten views each\n(from the centre alone {float(alone):.1%})"
+    """Return what stands above the picture, which is of ten views; metrics and other pages are of one."""
+    (name, _, images, right, _), alone = ten, float(one[3])
+    return f"{name}: {float(right):.1%} of {images} right from ten views each\n(from the centre alone {alone:.1%})"
 
 
 def _row(name: str, views: int, found: np.ndarray, labels: np.ndarray) -> tuple:

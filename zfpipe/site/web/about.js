@@ -2,7 +2,7 @@
 "use strict";
 
 zfpipe.about = (() => {
-  const { el, figure } = zfpipe;
+  const { el, figure, plural } = zfpipe;
 
   // What stands below a unit's pairs; nothing for a dead one.
   function about(layer, position, run) {
@@ -39,7 +39,9 @@ zfpipe.about = (() => {
       el(
         "p",
         { class: "quiet" },
-        `Class selectivity ${layer.selectivity[position].toFixed(2)}: 1 is one class alone, 0 an even spread.`,
+        layer.selectivity[position] === null
+          ? `Class selectivity is not told of ${plural(layer.count[position], "image")}: one alone is always of one class.`
+          : `Class selectivity ${layer.selectivity[position].toFixed(2)}: 1 is one class alone, 0 an even spread.`,
       ),
     );
   }

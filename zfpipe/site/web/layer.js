@@ -144,7 +144,7 @@ zfpipe.views.layer = (() => {
     const right = !layer.count[position]
       ? ""
       : values
-        ? values[position].toFixed(2)
+        ? (values[position]?.toFixed(2) ?? plural(layer.count[position], "image"))
         : figure(layer.activation[position][0]);
     return el(
       "span",

@@ -52,7 +52,7 @@ zfpipe.order = (() => {
     const strongest = (position) => layer.activation[position][0] || 0;
     if (asked.sort === "activation") return by(strongest);
     if (asked.sort === "selectivity")
-      return by((position) => layer.selectivity[position] * 1e6 + (layer.count[position] ? 1 : 0));
+      return by((position) => layer.selectivity[position] ?? layer.count[position] / layer.k - 2); // fewer images: below
     if (asked.sort === "class") return byClass(layer, positions, strongest);
     if (asked.sort === "similar") {
       const to = layer.unit.indexOf(Number(asked.to));

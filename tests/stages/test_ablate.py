@@ -37,7 +37,7 @@ def test_the_table_has_a_row_a_run(made):
     assert table.loc["whole", ["train_top1_error", "val_top1_error", "val_top5_error"]].tolist() == [75, 50, 12.5]
     assert table.loc["cut", ["train_top1_error", "val_top1_error"]].isna().all()
     assert table.epochs.tolist() == [2, 0]
-    assert table.changes["cut"] == "without layers 3, 4, 7; layers 6, 7: 100 units; width 0.06"
+    assert table.changes["cut"] == "without layers 3, 4, 7; layers 6, 7: 100 units; width 0.06; input 60 px"
     # 96, 256, 384, 384, 256 and 4096, times 0.06; 1 x 1 positions are left of 60 px
     c1, c2, c5, fc = 6, 15, 15, 6
     by_hand = (3 * 49 + 1) * c1 + (c1 * 25 + 1) * c2 + (c2 * 9 + 1) * c5 + (c5 + 1) * fc + (fc + 1) * 3
@@ -80,3 +80,9 @@ def test_bad_lists_and_files_are_one_sentence(made, capsys):
     assert ablate(made, "--imagenet", "whol") == 1
     assert "--imagenet is 'whol' (did you mean 'whole'?)" in capsys.readouterr().err
     assert not (made / "a.csv").exists()
+
+
+def test_norm_and_input_are_said_where_they_are_not_the_networks_own():
+    assert Changes.of({"name": "zfnet", "norm": "none", "input_size": 224}).said() == "norm none"
+    assert Changes.of({"name": "alexnet", "norm": "none", "input_size": [48, 64]}).said() == "input 48x64 px"
+    assert Changes.of({"name": "torchvision:vgg11", "input_size": 64}).said() == "as it is"

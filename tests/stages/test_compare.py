@@ -1,11 +1,14 @@
 """The stage compare: its table is what the files hold; names stay text; what is refused."""
 
+import json
+
 import pandas as pd
 import pytest
 from gallery_site import call
 from PIL import Image
 from small import model_file, packed_file
 
+from zfpipe.data.comparison import differing
 from zfpipe.files.sums import table_with_sums
 from zfpipe.files.topk import read_topk
 
@@ -58,6 +61,41 @@ def test_the_table_and_the_page_hold_what_the_files_hold(made, tmp_path):
     assert "25.0 %" in page
 
 
+def test_settings_in_which_runs_differ_are_shown_and_those_of_all_are_not(made, tmp_path):
+    model = {"name": "zfnet", "width": 0.1}
+    settings = {
+        "one": {"model": model | {"norm": "none"}, "train": {"precision": "float32", "epochs": 2}},
+        "two": {"model": model, "train": {"precision": "bf16", "epochs": 2}},
+    }
+    call(*options(made, tmp_path), "--settings", json.dumps(settings))
+    page = (tmp_path / "c.html").read_text()
+    assert '<th scope="row">train.precision</th><td>float32</td><td>bf16</td>' in page
+    assert '<th scope="row">model.norm</th><td>none</td><td>contrast</td>' in page
+    assert "model.width" not in page
+    assert "train.epochs" not in page
+    told = set(pd.read_csv(tmp_path / "c.csv").settings)
+    assert told == {"model.norm none; train.precision float32", "model.norm contrast; train.precision bf16"}
+    call(*options(made, tmp_path), "--settings", json.dumps(dict.fromkeys(settings, settings["one"])))
+    assert "they have the same settings" in (tmp_path / "c.html").read_text()
+
+
+def test_the_best_five_of_few_classes_are_not_told(made, tmp_path):
+    call(*options(made, tmp_path))
+    assert "top-5" not in (tmp_path / "c.html").read_text()
+    assert pd.read_csv(tmp_path / "c.csv").val_top5.isna().all()
+
+
+def test_lists_sections_and_what_a_run_lacks_are_shown_as_a_config_has_them():
+    one = {"train": {"scale_range": [0.9, 1.0], "mean": None, "seed": 0}, "layers": ["conv1"]}
+    two = {"train": {"scale_range": [1.0, 1.0], "mean": "pixel", "seed": 0}, "preprocess": {"crop": 64}}
+    assert differing({"one": one, "two": two}) == {
+        "train.scale_range": ["[0.9, 1.0]", "[1.0, 1.0]"],
+        "train.mean": ["null", "pixel"],
+        "layers": ['["conv1"]', ""],
+        "preprocess.crop": ["", "64"],
+    }
+
+
 def test_what_is_damaged_or_does_not_fit_is_one_sentence(made, tmp_path, capsys):
     (made / "two/cut.csv").write_text("layer,unit\nconv1,0\n")
     (made / "one/cut.csv").write_text("layer,unit\nconv1,0\n")
@@ -65,6 +103,7 @@ def test_what_is_damaged_or_does_not_fit_is_one_sentence(made, tmp_path, capsys)
     for command, sentence in (
         (options(made, tmp_path, selectivity="cut.csv"), "no table with selectivity"),
         (options(made, tmp_path, topk="none.h5"), "There is no file"),
+        ([*words, "--settings", '{"one": {}}'], "--settings is no JSON with the settings of each run ('two')"),
         ([*words, "--model", made / "one/model.pt"], "There are 2 runs and 1 of --model"),
         ([*words, "--figure", "one", "conv2", made / "one/s.csv"], "is no picture"),
         ([*words, "--figure", "tow", "conv2", made / "two/conv1.png"], "--figure is 'tow' (did you mean 'two'?)"),

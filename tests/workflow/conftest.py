@@ -146,3 +146,10 @@ def fresh(finished, tmp_path) -> Place:
     folder = tmp_path / "fresh"
     shutil.copytree(finished.folder / "images", folder / "images")
     return Place(folder, yaml.safe_load(CONFIG), finished.code)
+
+
+@pytest.fixture
+def begun(tmp_path) -> Place:
+    """The images and the config of that run, and nothing made of them yet."""
+    make_images(tmp_path / "images")
+    return Place(tmp_path, yaml.safe_load(CONFIG), REPOSITORY)

@@ -15,6 +15,7 @@ from zfpipe.data.sources import WRITTEN
 from zfpipe.data.sizes import pair, size_name
 from zfpipe.errors import UserError
 from zfpipe.experiment import load, packed_size
+from zfpipe.experiment_data import KEYS_OF
 from zfpipe.files.code import code_sha256
 
 # What is imported stays: while rules are read, Python would look through all of it for garbage again and again.
@@ -39,6 +40,12 @@ TRAINING = (
     "epochs batch_size learning_rate momentum weight_decay schedule patience factor dropout filter_radius "
     "initialisation initial_scale seed crops scale_range rotation brightness colour mean std precision"
 ).split()
+
+# Sections of a run that decide what its pages show; settings of them that decide nothing; and paths, of which pages tell
+# the last part.
+TOLD = ("model", "preprocess", "pack", "train", "mine", "reconstruct")
+HOW_FAST = ("threads", "devices", "workers")
+PLACES = ("root", "file", "exclude", "weights")
 
 
 wildcard_constraints:
@@ -227,6 +234,28 @@ def besides(run):
         for kind in ("png", "pdf")
         if other
     ]
+
+
+def told(run):
+    """What pages tell of a run's settings: what decides its pictures, without folders and processes of this machine."""
+    settings, name = RUNS[run], RUNS[run]["dataset"]
+    dataset = EXPERIMENT["datasets"][name]
+    sections = {key: settings[key] for key in TOLD if key in settings}
+    found = {
+        part: {key: value for key, value in section.items() if key not in HOW_FAST}
+        for part, section in sections.items()
+    }
+    own = {
+        key: value
+        for key, value in dataset.items()
+        if key != "check" and dataset["source"] in KEYS_OF.get(key, [dataset["source"]])
+    }
+    found |= {"layers": settings["layers"], "dataset": {"name": name} | own}
+    for section in (found["model"], found["dataset"]):
+        for key in PLACES:
+            if section.get(key):
+                section[key] = os.path.basename(section[key].rstrip("/"))
+    return found
 
 
 def views(run):

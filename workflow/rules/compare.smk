@@ -47,6 +47,7 @@ rule compare:
         "../envs/zfpipe.yaml"
     params:
         names=list(RUNS),
+        settings=json.dumps({run: told(run) for run in RUNS}, sort_keys=True),
         similarity=lambda wildcards, input: " ".join(
             f"--similarity {run} {shlex.quote(path)}"
             for run, path in zip(with_control(), input.similarity)
@@ -59,4 +60,5 @@ rule compare:
     shell:
         "zfpipe compare --name {params.names:q} --model {input.models:q} --metrics {input.metrics:q} "
         "--topk {input.topk:q} --selectivity {input.selectivity:q} {params.similarity} {params.figures} "
+        "--settings {params.settings:q} "
         "--out-csv {output.table:q} --out-html {output.page:q} 2> >(tee -a {log:q} >&2)"

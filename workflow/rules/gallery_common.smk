@@ -1,31 +1,7 @@
 # Helpers of the rule gallery. Nothing here makes a file.
-TOLD = (
-    "pack",
-    "train",
-    "mine",
-    "reconstruct",
-)  # sections of a run that decide what its gallery shows
-PLACES = (
-    "root",
-    "file",
-    "exclude",
-    "weights",
-)  # paths, of which the page tells the last part
-
-
 def told_settings(wildcards):
-    """What the gallery tells of the config: what decides its pictures, without folders of this machine."""
-    run, told = run_of(wildcards), {}
-    for name, section in [("model", run["model"])] + [(key, run[key]) for key in TOLD]:
-        told[name] = {key: section[key] for key in section if key != "threads"}
-    told["layers"] = run["layers"]
-    dataset = EXPERIMENT["datasets"][run["dataset"]]
-    told["dataset"] = {key: dataset[key] for key in dataset if key != "check"}
-    for section in (told["model"], told["dataset"]):
-        for key in PLACES:
-            if section.get(key):
-                section[key] = os.path.basename(section[key].rstrip("/"))
-    return json.dumps(told, sort_keys=True)
+    """What the gallery tells of the config."""
+    return json.dumps(told(wildcards.run), sort_keys=True)
 
 
 def reconstructions(run):

@@ -1,9 +1,11 @@
 """Architectures of the paper's table 3: what a network leaves out or makes larger, and the paper's own numbers."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from zfpipe.nets.paper import CHANNELS, FC
+from zfpipe.data.sizes import size_name
+from zfpipe.nets.paper import CHANNELS, FC, alexnet, zfnet
 
 WIDE = (96, 256, 512, 1024, 512)
 # (network, layers left out, units of 6 and 7, maps) -> errors in percent on ImageNet: train top-1, val top-1 and top-5
@@ -21,23 +23,32 @@ PAPER = {
     ("zfnet", (), FC, WIDE): (18.8, 37.5, 16.0),
     ("zfnet", (), 8192, WIDE): (10.0, 38.3, 16.9),
 }
+# What our own networks are where a run says nothing.
+DEFAULTS = {
+    build.__name__: {key: each.default for key, each in inspect.signature(build).parameters.items() if key != "classes"}
+    for build in (zfnet, alexnet)
+}
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What sets an architecture of ours apart: layers left out, units of 6 and 7, maps of 1 to 5, width."""
+    """What sets an architecture of ours apart: layers left out, units of 6 and 7, maps of 1 to 5, and more."""
 
     name: str
     drop: tuple[int, ...]
     fc: int
     maps: tuple[int, ...]
     width: float
+    norm: str | None = None  # None: as the network is
+    input_size: int | tuple[int, int] | None = None
 
     @classmethod
     def of(cls, spec: dict[str, Any]) -> "Changes":
         """Read them from a model's description; a network that is not ours has none."""
         drop, maps = tuple(sorted(spec.get("drop", ()))), tuple(spec.get("maps", CHANNELS))
-        return cls(spec["name"], drop, spec.get("fc", FC), maps, spec.get("width", 1.0))
+        own = {key: spec[key] for key in ("norm", "input_size") if key in spec}
+        other = {key: value for key, value in own.items() if value != DEFAULTS.get(spec["name"], spec)[key]}
+        return cls(spec["name"], drop, spec.get("fc", FC), maps, spec.get("width", 1.0), **other)
 
     def said(self) -> str:
         """Say them as the paper's table does."""
@@ -45,6 +56,8 @@ class Changes:
         parts += [f"layers 6, 7: {self.fc} units"] if self.fc != FC else []
         parts += [f"maps {'-'.join(map(str, self.maps))}"] if self.maps != CHANNELS else []
         parts += [f"width {self.width:g}"] if self.width != 1 else []
+        parts += [f"norm {self.norm}"] if self.norm else []
+        parts += [f"input {size_name(self.input_size)} px"] if self.input_size else []
         return "; ".join(parts) or "as it is"
 
     def papers(self) -> tuple[float, float, float] | None:

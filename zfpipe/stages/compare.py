@@ -6,6 +6,7 @@ recipes beside each other. The page is one file that links to the full figures w
 
 import argparse
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zfpipe.data.comparison import comparison_page
+from zfpipe.data.comparison import comparison_page, differing
 from zfpipe.data.page import copy_of
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.csv_text import csv_text
 from zfpipe.files.sums import read_table
 from zfpipe.files.topk import LayerTopK, read_topk, require_weights
 from zfpipe.files.whole import write_text
-from zfpipe.nets.ablation import Changes
+from zfpipe.nets.ablation import DEFAULTS, Changes
 from zfpipe.nets.models import load_model
 from zfpipe.nets.selectivity import enough
 from zfpipe.progress import say
 
-OF_RUN = ("run", "network", "changes", "parameters", "epochs", "train_top1", "val_top1", "val_top5")
+OF_RUN = ("run", "network", "changes", "settings", "parameters", "epochs", "train_top1", "val_top1", "val_top5")
 OF_LAYER = ("layer", "units", "dead", "excited", "selectivity", "by_chance", "structural", "ranks")
 WIDTH = 900  # of a figure on the page, in pixels at most
 
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metrics", nargs="+", required=True, metavar="CSV", help="the metrics of each")
     add("--topk", nargs="+", required=True, metavar="H5", help="the top-k file of each")
     add("--selectivity", nargs="+", required=True, metavar="CSV", help="the table of the stage selectivity of each")
+    add(
+        "--settings",
+        metavar="JSON",
+        help="of each run by its name, as a config has them (default: the models')",
+    )
     add(
         "--similarity",
         nargs=2,
@@ -70,11 +76,14 @@ def run(arguments: argparse.Namespace) -> None:
     alike = dict(arguments.similarity)
     parts = zip(names, arguments.model, arguments.metrics, arguments.topk, arguments.selectivity, strict=True)
     runs = [of_run(*part, alike.get(part[0])) for part in parts]
+    other = differing(_settings(arguments, runs))
+    for place, row in enumerate(runs):
+        row["settings"] = "; ".join(f"{name} {values[place]}" for name, values in other.items() if values[place])
     rows = [[row[key] for key in OF_RUN] + [layer[key] for key in OF_LAYER] for row in runs for layer in row["layers"]]
     write_text(arguments.out_csv, csv_text([OF_RUN + OF_LAYER, *rows]))
     layers = list(dict.fromkeys(layer["layer"] for row in runs for layer in row["layers"]))
     figures = [(layer, _figures(layer, arguments)) for layer in layers]
-    write_text(arguments.out_html, comparison_page(runs=runs, layers=layers, figures=figures, alike=alike))
+    write_text(arguments.out_html, comparison_page(runs=runs, other=other, layers=layers, figures=figures, alike=alike))
     say(f"compare: {len(runs)} runs, {len(rows)} layers; {arguments.out_html}")
 
 
@@ -83,20 +92,40 @@ def of_run(name: str, model_path: str, metrics: str, topk: str, table: str, like
     model, rows, mined = load_model(model_path), read_table(metrics), read_topk(topk)
     require_weights(mined, topk, model.sha256(), model_path)
     changes, last = Changes.of(model.spec), rows[-1] if rows else {}
+    measured = {key: last.get(key) or "" for key in ("train_top1", "val_top1", "val_top5")}
+    if len(model.classes) <= 5:  # everything is among the best five
+        measured["val_top5"] = ""
     units = _by_layer(table, "entries", "selectivity")
     patches = _by_layer(likeness, "ranks") if likeness else {}
     return {
         "run": name,
+        "spec": model.spec,
         "network": changes.name,
         "changes": changes.said(),
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
         "epochs": int(last.get("epoch") or 0),
-        **{key: last.get(key) or "" for key in ("train_top1", "val_top1", "val_top5")},
+        **measured,
         "layers": [
             _of_layer(each, mined.images, units.get(name, []), patches.get(name, []))
             for name, each in mined.layers.items()
         ],
     }
+
+
+def _settings(arguments: argparse.Namespace, runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the settings of each run, or of its model alone where none are given. Raises UserError for no JSON."""
+    if arguments.settings is None:
+        return {run["run"]: {"model": run["spec"]} for run in runs}
+    try:
+        found = json.loads(arguments.settings)
+        settings = {name: dict(found[name]) for name in arguments.name}
+        for own in settings.values():
+            model = dict(own.get("model", {}))
+            known = DEFAULTS.get(model.get("name"), {})
+            own["model"] = {key: known[key] for key in ("width", "norm", "drop", "fc") if key in known} | model
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"--settings is no JSON with the settings of each run ({error}).") from error
+    return settings
 
 
 def _of_layer(

@@ -1,5 +1,6 @@
 """Reconstruction against captum's NeuronDeconvolution, and against the arithmetic that it cannot do without."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,8 @@ from benchmarks.material import mined_zfnet
 from benchmarks.table import Row
 from benchmarks.timing import Spent, side_by_side
 from zfpipe.data.packed import open_packed
-from zfpipe.files.reconstruction import DIGESTS, select_units, writing_reconstruction
-from zfpipe.files.topk import LayerTopK, read_topk
+from zfpipe.files.reconstruction import DIGESTS, writing_reconstruction
+from zfpipe.files.topk import MISSING, LayerTopK, read_topk
 from zfpipe.nets.layers import layers
 from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.quick import channels_last
@@ -29,8 +30,17 @@ BARS = {
     **{f"reconstruct {layer}, over its arithmetic": None for layer in LAYERS},
     "reconstruct all, over captum": 10,
     "reconstruct all, over its arithmetic": 0.6,
+    "reconstruct conv5 of an image each, over its arithmetic": None,
 }
 K = 9
+IMAGES = 192
+MEASURED = {
+    "conv1": 192,
+    "conv2": 72,
+    "conv3": 24,
+    "conv4": 12,
+    "conv5": 12,
+}  # of these images all patches, some hundred
 FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up: image, conv1, pool1, conv2, pool2, ...
     "conv1": (7, 1),
     "conv2": (27, 11, 5, 1),
@@ -43,20 +53,29 @@ FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up
 def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return a row for each layer over captum, one overall, and the same over the necessary arithmetic."""
     warnings.filterwarnings("ignore", module="captum")
-    files = mined_zfnet(folder, 48 if quick else 192)
-    units = {"conv3": 12, "conv5": 6} if quick else {"conv1": 96, "conv2": 96, "conv3": 48, "conv4": 24, "conv5": 16}
-    if device != CPU:
-        units = {layer: LAYERS[layer] for layer in units}
+    files = mined_zfnet(folder, IMAGES)
+    measured = {"conv3": 6, "conv5": 5} if quick else MEASURED if device == CPU else dict.fromkeys(LAYERS, IMAGES)
+    rounds = 1 if quick else 3
     rows, totals = [], np.zeros((3, 2))
-    for layer, count in units.items():
-        patches, spent = _layer(files, layer, count, folder, 1 if quick else 3, device)
+    for layer, count in measured.items():
+        entries = _entries(files, layer, np.linspace(0, IMAGES - 1, count).astype(int))
+        patches, spent = _layer(files, entries, folder, rounds, device)
         for number, name in enumerate(("stage", "captum", "limit")):
             totals[number] += np.array([spent[name].wall, spent[name].cpu]) / patches * LAYERS[layer] * K
-        rows += _rows(layer, f"{patches} patches", patches, *spent.values())
-    everything = sum(LAYERS[layer] for layer in units) * K
-    return rows + _rows(
-        "all", f"each layer's cost times its {everything} patches", everything, *(Spent(*both) for both in totals)
-    )
+        detail = f"{patches} patches: those of {count} of {IMAGES} images"
+        rows += _rows(layer, detail, patches, *spent.values())
+    everything = sum(LAYERS[layer] for layer in measured) * K
+    detail = f"each layer's cost times its {everything} patches"
+    rows += _rows("all", detail, everything, *(Spent(*both) for both in totals))
+    return rows if quick else [*rows, _of_an_image_each(files, folder, rounds, device)]
+
+
+def _of_an_image_each(files: dict[str, Path], folder: Path, rounds: int, device: torch.device) -> Row:
+    """Return the row of a large set, whose images hold few of the strongest each and share nothing."""
+    entries = _entries(files, "conv5", np.arange(IMAGES), most=1)
+    patches, spent = _layer(files, entries, folder, rounds, device)
+    what, detail = "reconstruct conv5 of an image each, over its arithmetic", f"{patches} patches of as many images"
+    return Row.over(what, "patches/s", patches, spent["stage"], spent["limit"], BARS[what], detail)
 
 
 def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, limit: Spent) -> list[Row]:
@@ -64,54 +83,61 @@ def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, li
     return [Row.over(what, "patches/s", patches, stage, other, BARS[what], detail) for what, other in others.items()]
 
 
+def _entries(files: dict[str, Path], layer: str, images: np.ndarray, most: int | None = None) -> LayerTopK:
+    """Return a layer with what a whole run reconstructs of some images alone: of each `most` entries, or all."""
+    mined = read_topk(files["topk"]).layers[layer]
+    kept = np.zeros(mined.image_index.shape, bool)
+    for image in images:
+        kept[tuple(np.argwhere(mined.image_index == image)[:most].T)] = True
+    left = {name: np.where(kept, getattr(mined, name), MISSING) for name in ("image_index", "row", "col")}
+    return dataclasses.replace(mined, activation=mined.activation * kept, **left)
+
+
 def _layer(
-    files: dict[str, Path], layer: str, units: int, folder: Path, rounds: int, device: torch.device
+    files: dict[str, Path], entries: LayerTopK, folder: Path, rounds: int, device: torch.device
 ) -> tuple[int, dict[str, Spent]]:
     """Return the number of patches, and what the stage, captum and the arithmetic alone took for them.
 
     The stage's time is that from the first image read to the file renamed into its place.
     """
-    chosen = np.linspace(0, LAYERS[layer] - 1, units).astype(int)
-    entries = read_topk(files["topk"]).layers[layer]
     model = load_model(files["model"]).to(device)
-    patches = int(entries.present[chosen].sum())
+    patches = int(entries.present.sum())
     sampled = min(patches, 32)
     candidates = {
-        "stage": _stage(files, model, layer, chosen, folder / "out.h5"),
-        "captum": _captum(model, layer, entries, chosen, sampled),
-        "limit": _limit(model, layer, patches),
+        "stage": _stage(files, model, entries, folder / "out.h5"),
+        "captum": _captum(model, entries, sampled),
+        "limit": _limit(model, entries.name, patches),
     }
     spent = side_by_side(candidates, rounds)
     captum = Spent(*(np.array([spent["captum"].wall, spent["captum"].cpu]) * patches / sampled))
     return patches, spent | {"captum": captum}
 
 
-def _stage(files: dict[str, Path], model: Model, layer: str, units: np.ndarray, out: Path) -> Callable[[], object]:
-    mined, facts = read_topk(files["topk"]).layers[layer], dict.fromkeys(DIGESTS, "0" * 64)
+def _stage(files: dict[str, Path], model: Model, entries: LayerTopK, out: Path) -> Callable[[], object]:
+    facts, units = dict.fromkeys(DIGESTS, "0" * 64), np.arange(len(entries.row))
     traced = trace(model.network, model.input_size)
     channels_last(model.network)
-    projector = projector_of(model, traced, layers(traced)[layer], "add")
-    entries = select_units(mined, units)
+    projector = projector_of(model, traced, layers(traced)[entries.name], "add")
 
     def run():
         with open_packed(files["images"]) as packed:
-            with writing_reconstruction(out, mined, units, model.input_size, images=len(packed), **facts) as writer:
+            with writing_reconstruction(out, entries, units, model.input_size, images=len(packed), **facts) as writer:
                 project_all(entries, units, packed, projector, writer, files["topk"])
 
     return run
 
 
-def _captum(model: Model, layer: str, entries: LayerTopK, units: np.ndarray, count: int) -> Callable[[], object]:
+def _captum(model: Model, entries: LayerTopK, count: int) -> Callable[[], object]:
     """Captum at its best: channels last, a batch of 32 entries of any units at once."""
     network = model.network.to(memory_format=torch.channels_last)
-    places = np.argwhere(entries.present[units])[:count]
+    places = np.argwhere(entries.present)[:count]
     device = model.mean.device
     unit, row, col = (
         torch.from_numpy(part.astype(np.int64)).to(device)
-        for part in (units[places[:, 0]], entries.row[units][tuple(places.T)], entries.col[units][tuple(places.T)])
+        for part in (places[:, 0], entries.row[tuple(places.T)], entries.col[tuple(places.T)])
     )
     images = torch.randn(count, 3, *model.input_size, device=device).contiguous(memory_format=torch.channels_last)
-    explain = NeuronDeconvolution(network, network.get_submodule(f"{layer}.relu"))
+    explain = NeuronDeconvolution(network, network.get_submodule(f"{entries.name}.relu"))
     return lambda: explain.attribute(images, lambda maps: maps[torch.arange(count, device=device), unit, row, col])
 
 

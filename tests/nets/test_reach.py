@@ -35,18 +35,30 @@ def every_place(layer, count, images):
     return generator.integers(0, images, count), generator.integers(0, layer.channels, count), row, col
 
 
+def by_frames(*given, pays=True):
+    made = projector_of(*given)
+    made._frames_pay = lambda images, entries: pays
+    return made
+
+
+def by_fields(*given):
+    return by_frames(*given, pays=False)
+
+
 def agree(model, traced, layer, tolerance):
     """Assert that many entries at once, most of them over a border, come out as they do from windows."""
     size = (3, *traced.input_size, traced.channels)
     pictures = np.random.default_rng(1).integers(0, 255, size).astype(np.uint8)
     entries = every_place(layer, 10, 3)
-    found, wanted = (make(model, traced, layer, "add")(pictures, *entries) for make in (projector_of, Projector))
+    wanted = Projector(model, traced, layer, "add")(pictures, *entries)
     assert (wanted.activation > 0).any()
     strongest, largest = wanted.activation.max(), np.abs(wanted.projection).max()
-    assert np.abs(found.activation - wanted.activation).max() <= tolerance * strongest
-    assert np.abs(found.projection - wanted.projection).max() <= tolerance * largest
-    assert np.array_equal(found.box, wanted.box)
-    assert np.array_equal(found.patch, wanted.patch)
+    for make in (by_fields, by_frames):
+        found = make(model, traced, layer, "add")(pictures, *entries)
+        assert np.abs(found.activation - wanted.activation).max() <= tolerance * strongest
+        assert np.abs(found.projection - wanted.projection).max() <= tolerance * largest
+        assert np.array_equal(found.box, wanted.box)
+        assert np.array_equal(found.patch, wanted.patch)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -96,7 +108,8 @@ def test_settings_that_differ_by_axis(size, lively):
     traced = trace(network, size)
     plain = [chain_to(traced, layer.step) is not None for layer in layers(traced).values()]
     assert plain == [True, False, True, True]  # the second has its filters in groups
-    compare(network, *size, 1e-11, torch.float64, make=projector_of)
+    for make in (by_fields, by_frames):
+        compare(network, *size, 1e-11, torch.float64, make=make)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -110,7 +123,8 @@ def test_random_chains(network, height, width, seed):
         network(torch.zeros(1, 3, height, width, dtype=torch.float64))
     except RuntimeError:  # the chain shrinks the image to nothing
         return
-    compare(network, height, width, 1e-9, torch.float64, make=projector_of)
+    for make in (by_fields, by_frames):
+        compare(network, height, width, 1e-9, torch.float64, make=make)
 
 
 def test_what_is_no_plain_chain_is_left_to_windows(lively):
@@ -124,3 +138,11 @@ def test_what_is_no_plain_chain_is_left_to_windows(lively):
     assert chain_to(trace(network, (9, 9)), "1") is None
     network = lively(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6()), torch.float32)
     assert chain_to(trace(network, (9, 9)), "1") is None
+
+
+def test_frames_pay_where_few_images_hold_many_entries(lively):
+    network = lively(zfnet(5, 0.1, 224), torch.float32)
+    traced, model = trace(network, (224, 224)), as_model(network, 224)
+    projector = projector_of(model, traced, layers(traced)["conv5"], "add")
+    assert projector._field == (139, 139)
+    assert [projector._frames_pay(images, 10) for images in (1, 3, 4, 10)] == [True, True, False, False]

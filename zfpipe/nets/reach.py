@@ -1,9 +1,12 @@
 """Many units of one layer projected at once, each computed only where its signal can reach (see chain.py).
 
 Up: the receptive field's own pixels, without what a window adds to keep its grid aligned. Where a field passes the
-image's border, what padding gives is put there by hand. Down: the signal is 1x1 at the unit and grows with each
-filter. The same projection as a whole frame's, to rounding.
+image's border, what padding gives is put there by hand. Where a few images hold many of the entries, whole images go up
+instead, once each, and what lies in the fields is cut out of their maps. Down: the signal is 1x1 at the unit and grows
+with each filter. The same projection as a whole frame's, to rounding.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -56,7 +59,10 @@ class ReachProjector:
         starts = self._starts(row, col)
         box = np.concatenate([starts[0], starts[0] + np.array(self._field)], axis=1)
         patch = np.stack([cut(images[i], 0, 0, edges) for i, edges in zip(which, box, strict=True)])
-        maps, switches = self._up(self._pixels(patch, box), starts)
+        if self._frames_pay(len(images), len(which)):
+            maps, switches = self._up_frames(images, which, starts)
+        else:
+            maps, switches = self._up(self._pixels(patch, box), starts)
         filters = self.top.module.weight[torch.from_numpy(channel).to(maps.device)]  # (B, C, h, w)
         activation = _dilated_dot(maps, filters, self.top.module)
         if self.top.module.bias is not None:
@@ -69,6 +75,10 @@ class ReachProjector:
             patch=patch,
             box=box,
         )
+
+    def _frames_pay(self, images: int, entries: int) -> bool:
+        """Whether the frames of so many images are less to compute than the fields of so many entries."""
+        return images * math.prod(self.model.input_size) < entries * math.prod(self._field)
 
     def _starts(self, row: np.ndarray, col: np.ndarray) -> list[np.ndarray]:
         """Return where the entries' reach starts in the map below each link of `up`, and below the top, (B, 2) each."""
@@ -102,6 +112,33 @@ class ReachProjector:
                 switches.append(where)
             else:
                 x = link.module(x)
+        _fill_outside(x, starts[-1], self.top, 0.0)
+        return x, switches
+
+    def _up_frames(
+        self, images: np.ndarray, which: np.ndarray, starts: list[np.ndarray]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return what `_up` returns, cut out of the maps of whole images: entry b's of image `which[b]`."""
+        device = self.model.mean.device
+        x = self.model.normalise(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
+        entry = torch.from_numpy(which).to(device)
+        switches = []
+        for number, link in enumerate(self.up):
+            own = link.module
+            if link.kind == CONVOLVE:
+                x = F.conv2d(x, own.weight, own.bias, own.stride, own.padding, own.dilation, own.groups)
+            elif link.kind == POOL:
+                how = own.kernel_size, own.stride, own.padding, own.dilation, own.ceil_mode
+                x, where = F.max_pool2d(x, *how, return_indices=True)
+                above = self.up[number + 1] if number + 1 < len(self.up) else self.top
+                # A place in the frame's map becomes one in the reach: its rows are shorter, and begin elsewhere.
+                where += torch.div(where, link.below[1], rounding_mode="floor") * (link.reach[1] - link.below[1])
+                first = torch.from_numpy(starts[number] @ (link.reach[1], 1)).to(device)
+                local = _cut_out(where, entry, starts[number + 1], above) - first[:, None, None, None]
+                switches.append(local.clamp_(0, link.reach[0] * link.reach[1] - 1))  # outside there is no signal
+            else:
+                x = own(x)
+        x = _cut_out(x, entry, starts[-1], self.top)
         _fill_outside(x, starts[-1], self.top, 0.0)
         return x, switches
 
@@ -190,6 +227,20 @@ def _unpool(signal: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
     plane = signal.new_zeros(images, size[0] * size[1] * channels)
     plane.scatter_add_(1, place.reshape(images, -1), signal.permute(0, 2, 3, 1).reshape(images, -1))
     return plane.view(images, *size, channels).permute(0, 3, 1, 2)
+
+
+def _cut_out(maps: Tensor, entry: Tensor, start: np.ndarray, link: Link) -> Tensor:
+    """Return the reach of each entry in the map below `link`, (B, C, h, w), from the maps (N, C, H, W) of images.
+
+    Entry b's image is `entry[b]`. Positions outside a map repeat its border.
+    """
+    rows, cols = (
+        torch.from_numpy(np.clip(start[:, axis, None] + np.arange(link.reach[axis]), 0, maps.shape[2 + axis] - 1))
+        for axis in (0, 1)
+    )
+    lines = maps.permute(0, 2, 3, 1)
+    found = lines[entry[:, None, None], rows.to(maps.device)[:, :, None], cols.to(maps.device)[:, None, :]]
+    return found.permute(0, 3, 1, 2)
 
 
 def _fill_outside(x: Tensor, start: np.ndarray, link: Link, value: float) -> None:

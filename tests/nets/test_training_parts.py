@@ -111,6 +111,7 @@ def test_a_training_that_guesses_is_told_apart_from_one_that_learnt():
     rows = [{"val_top1": 0.9}, {"val_top1": 0.12}]
     said = like_guessing(rows, 10)
     assert "After 2 epochs 0.120" in said
+    assert "After 1 epoch 0.120" in like_guessing(rows[-1:], 10)
     assert "10 classes gives 0.100" in said
     assert like_guessing(rows[:1], 10) == ""
     assert like_guessing([{"val_top1": 0.7}], 2) != ""

@@ -47,3 +47,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 def test_top5_of_five_classes_says_nothing_and_is_left_out(tmp_path, monkeypatch):
     rows = [row | {"train_top5": 1.0, "val_top5": 1.0} for row in ROWS]
     assert "validation, top-5" not in lines_drawn(tmp_path, monkeypatch, rows)
+
+
+def test_the_axis_of_epochs_begins_at_the_first_and_has_a_tick_at_the_last(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda path, figure, *_, **__: kept.append(figure))
+    for last in (1, 3, 26, 70):
+        draw_curves(tmp_path / "curves.png", [ROWS[0] | {"epoch": epoch} for epoch in range(1, last + 1)])
+        for axes in kept.pop().axes:
+            assert (axes.get_xticks()[0], axes.get_xticks()[-1]) == (1, last)
+            assert len(axes.get_xticks()) <= 9
+    assert curves.epoch_ticks(1, 26) == [1, 5, 10, 15, 20, 26]

@@ -108,9 +108,36 @@ def test_the_figure_says_what_it_shows(results):
     with open_reconstruction(given.reconstruction) as found:
         text = figure.describe(found, 3, given)
     assert text.title == "zfnet \N{MIDDLE DOT} conv2"
-    for words in ("9 \N{MULTIPLICATION SIGN} 9 px", "3 of 12 units (random, seed 0)", "30 images", "1 dead unit"):
+    field = "a unit sees 9 \N{MULTIPLICATION SIGN} 9 px"
+    for words in (field, "3 of 12 units (random, seed 0)", "30 images", "1 dead unit"):
         assert words in text.details
     assert "each unit is scaled by its own maximum" in text.notes
+
+
+@pytest.mark.parametrize(
+    ("shown", "words", "said"),
+    [
+        (11, [], "all 11 units that are not dead, of 12"),
+        (11, ["--select", "strongest"], "all 11 units that are not dead, of 12, the strongest first"),
+        (3, ["--select", "strongest"], "3 of 12 units (the strongest)"),
+        (2, ["--units", 1, 2], "2 of 12 units (listed)"),
+        (12, ["--units", *range(12)], "all 12 units"),
+    ],
+)
+def test_how_units_were_chosen_is_said_where_some_were_left_out(results, shown, words, said):
+    given = arguments(results, *words)
+    figure._check(given)
+    with open_reconstruction(given.reconstruction) as found:
+        assert said in figure.describe(found, shown, given).details.split(" \N{MIDDLE DOT} ")
+
+
+def test_a_coarser_mining_is_said_in_the_small_print(results):
+    with open_reconstruction(results / "conv2.h5") as found:
+        given = arguments(results, "--topk", results / "topk.h5")
+        figure._check(given)
+        assert "Mined" not in figure.describe(found, 3, given).notes
+        write_topk(results / "topk.h5", TopK(K, "m", "f", 30, 0, 30, INPUT, {"conv2": layer()}, precision="bf16"))
+        assert "Mined in bf16, coarser than float32" in figure.describe(found, 3, given).notes
 
 
 def test_both_files_are_written_and_are_the_same_again(results, capsys):
@@ -120,7 +147,7 @@ def test_both_files_are_written_and_are_the_same_again(results, capsys):
         assert main([*line, *out, "--count", "2", "--dpi", "60"]) == 0
     for kind in ("png", "pdf"):
         assert (results / f"a.{kind}").read_bytes() == (results / f"b.{kind}").read_bytes()
-    assert "conv2: receptive field" in capsys.readouterr().err
+    assert "conv2: a unit sees" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,9 @@ def like_guessing(rows: list[Row], classes: int) -> str:
     reached, guessed = rows[-1]["val_top1"], 1 / classes
     if classes < 2 or reached > 1.5 * guessed:
         return ""
+    epochs = f"{len(rows)} epoch{'' if len(rows) == 1 else 's'}"
     return (
-        f"After {len(rows)} epochs {reached:.3f} of the validation images are right, and guessing among {classes} "
+        f"After {epochs} {reached:.3f} of the validation images are right, and guessing among {classes} "
         f"classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look at "
         "curves.png; a lower or higher train.learning_rate, more train.epochs or model.norm: batch may help."
     )

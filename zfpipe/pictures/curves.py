@@ -5,7 +5,6 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from zfpipe.pictures.saving import in_style, save_figure
 
@@ -22,6 +21,14 @@ def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: st
         _draw_rate(rate, rows)
         figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
         save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
+
+
+def epoch_ticks(first: int, last: int) -> list[int]:
+    """Return the first and the last epoch, and a few round ones between them."""
+    steps = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
+    step = next(step for step in steps if last - first <= 7 * step)
+    between = [epoch for epoch in range(0, last, step) if min(epoch - first, last - epoch) > 0.6 * step]
+    return sorted({first, *between, last})
 
 
 def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
@@ -57,6 +64,9 @@ def _line(axes: Axes, rows, column: str, label: str, colour: str, style: str = "
 def _finish(axes: Axes, what: str) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    epochs = sorted({epoch for line in axes.lines for epoch in line.get_xdata()})
+    if epochs:
+        room = 0.04 * (epochs[-1] - epochs[0]) or 0.5
+        axes.set(xlim=(epochs[0] - room, epochs[-1] + room), xticks=epoch_ticks(int(epochs[0]), int(epochs[-1])))
     if len(axes.lines) > 1:
         axes.legend(fontsize="small", handlelength=3)

@@ -1,11 +1,13 @@
 """A page of pixels with words and thin outlines on it."""
 
+import re
 import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
 
 POINTS = 72  # an inch
+TOGETHER = re.compile(r"(?<=\d) (?=%|px\b|\N{MULTIPLICATION SIGN})|(?<=\N{MULTIPLICATION SIGN}) ")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,11 @@ class Page:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Return `text` as lines that fit `width` inches at `size` points (0.62 of it a letter: DejaVu Sans)."""
+    """Return `text` as lines that fit `width` inches at `size` points (0.62 of it a letter: DejaVu Sans).
+
+    A number and its unit, and the sides of a size, stay on one line.
+    """
+    text = TOGETHER.sub("\N{NO-BREAK SPACE}", text)
     letters = max(12, int(width * POINTS / (0.62 * size)))
     return [line for part in text.split("\n") for line in textwrap.wrap(part, letters)]
 

@@ -8,6 +8,8 @@ from zfpipe.pictures.pages import POINTS, Words, wrap
 TITLE_SIZE, DETAIL_SIZE, NOTE_SIZE = 10, 7.5, 6
 LINE = 1.45  # of the type's size
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 Lines = list[tuple[str, float, str]]  # a line, its size, its weight
 
 
@@ -18,6 +20,13 @@ class Text:
     title: str
     details: str
     notes: str
+
+
+def seen(field: tuple[int, int], image: tuple[int, int]) -> str:
+    """Say how much of an image a unit with this receptive field sees: what lies past the border is not seen."""
+    size = f" {TIMES} ".join(str(min(sides)) for sides in zip(field, image, strict=True))
+    whole = all(side >= limit for side, limit in zip(field, image, strict=True))
+    return f"the whole image, {size} px" if whole else f"{size} px"
 
 
 class Prose:

@@ -11,6 +11,7 @@ from zfpipe.data.findings import REPORT_VERSION
 from zfpipe.data.names import printable
 from zfpipe.errors import UserError
 from zfpipe.files.sums import read_json, read_table
+from zfpipe.files.topk import FINE
 from zfpipe.nets.layers import cost, layers
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import trace
@@ -78,6 +79,6 @@ def provenance(topk, topk_sha256: str, topk_path: str | Path) -> list[tuple[str,
         ("weights", topk.model_sha256),
         ("images", topk.manifest_sha256),
         ("strongest activations", topk_sha256),
-        ("mined", f"{day} (UTC)"),
+        ("mined", f"{day} (UTC){'' if topk.precision == FINE else f', in {topk.precision}'}"),
         ("versions", f"{versions}, Python {platform.python_version()}"),
     ]

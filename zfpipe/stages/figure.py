@@ -11,9 +11,10 @@ from zfpipe.data.lots import lot
 from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
+from zfpipe.files.topk import FINE, read_topk
 from zfpipe.pictures.filters import Filters
 from zfpipe.pictures.grids import UnitPictures, grid_page
-from zfpipe.pictures.prose import Text
+from zfpipe.pictures.prose import Text, seen
 from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
 from zfpipe.pictures.saving import save_page
 from zfpipe.progress import say
@@ -141,11 +142,10 @@ def with_beside(units: list[UnitPictures], found: Reconstruction, arguments: arg
 
 def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> Text:
     """Return the figure's title, the facts beneath it, and the small print."""
-    how = {"random": f"random, seed {arguments.seed}", "strongest": "the strongest", "list": "listed"}
     facts = [
-        _sees(found.receptive_field, found.input_size),
+        f"a unit sees {seen(found.receptive_field, found.input_size)}",
         f"map {_by(found.map_size)}",
-        f"{shown} of {found.channels} units ({how[arguments.select]})",
+        _units(found, shown, arguments),
         f"top {min(found.k, found.images)} of {found.images} images",
         f"{found.dead} dead unit{'' if found.dead == 1 else 's'}",
     ]
@@ -160,12 +160,32 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         notes += " Each unit stands beside the unit of the same number of the other run."
     if not found.present.all():
         notes += " Empty: fewer images than that excite the unit."
+    if arguments.topk and (precision := read_topk(arguments.topk).precision) != FINE:
+        notes += f" Mined in {precision}, coarser than {FINE}: which images are the strongest can differ a little."
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
     if arguments.beside:
         title += f", beside {arguments.beside_title or 'another run'}"
     return Text(title, " \N{MIDDLE DOT} ".join(facts), notes)
+
+
+def _units(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> str:
+    """Say which units are drawn: how they were chosen only where some were left out."""
+    alive, held = found.channels - found.dead, int(found.present.any(axis=1).sum())
+    order = ", the strongest first" if arguments.select == "strongest" else ""
+    if shown == found.channels:
+        return f"all {shown} units{order}"
+    if arguments.select == "list":
+        return f"{shown} of {found.channels} units (listed)"
+    if not held:
+        return f"{shown} of {found.channels} units (no other is alive)"
+    if shown == alive:
+        return f"all {shown} units that are not dead, of {found.channels}{order}"
+    if shown == held:
+        return f"{shown} of {found.channels} units (all that were reconstructed and are not dead){order}"
+    how = "the strongest" if order else f"random, seed {arguments.seed}"
+    return f"{shown} of {found.channels} units ({how})"
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -207,12 +227,6 @@ def _span(rows: dict[int, int]) -> str:
     if units == list(range(units[0], units[-1] + 1)):
         return f"units {units[0]} to {units[-1]}"
     return f"units {', '.join(map(str, units[:20]))}{' ...' if len(units) > 20 else ''}"
-
-
-def _sees(field: tuple[int, int], size: tuple[int, int]) -> str:
-    if all(seen >= side for seen, side in zip(field, size, strict=True)):
-        return f"sees the whole image, {_by(size)} px"
-    return f"receptive field {_by(field)} px"
 
 
 def _by(size: tuple[int, int]) -> str:

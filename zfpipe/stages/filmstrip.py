@@ -57,7 +57,9 @@ def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namesp
     looked = of if found.looked_at == found.images else f"{found.looked_at} of {of}"
     changes = int(layer.changed.sum())
     facts = [
-        f"{len(layer.unit)} of {layer.channels} units (random, seed {found.seed})",
+        f"{len(layer.unit)} of {layer.channels} units (random, seed {found.seed})"
+        if len(layer.unit) < layer.channels
+        else f"all {layer.channels} units",
         f"the strongest of {looked}",
         f"{changes} change{'' if changes == 1 else 's'} of image",
     ]

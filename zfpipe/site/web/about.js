@@ -34,7 +34,7 @@ zfpipe.about = (() => {
     return el(
       "section",
       {},
-      el("h2", {}, `Classes of its top ${layer.count[position]}`),
+      el("h2", {}, layer.count[position] === 1 ? "Class of its one image" : `Classes of its top ${layer.count[position]}`),
       bars(sorted.map(([name, count]) => [name, count / layer.count[position], String(count)])),
       el(
         "p",
@@ -68,10 +68,13 @@ zfpipe.about = (() => {
     const columns = edges.slice(1).map((_, bin) => counts[position][bin] || 0);
     const fired = sum(columns);
     const most = Math.max(...columns);
-    const last = layer.activation[position][layer.count[position] - 1];
+    const count = layer.count[position];
+    const last = layer.activation[position][count - 1];
     const middle = edges[columns.findIndex((_, bin) => 2 * sum(columns.slice(0, bin + 1)) >= fired)];
-    const of = `${fired} of ${fired + silent[position]} images excite it, ${silent[position]} do not`;
-    const words = `${of}; half of the former by more than about ${figure(middle)}.`;
+    const [excite, not] = [fired === 1 ? "excites" : "excite", silent[position] === 1 ? "does" : "do"];
+    const all = plural(fired + silent[position], "image");
+    const of = `${fired} of ${all} ${excite} it, ${silent[position]} ${not} not`;
+    const words = fired > 1 ? `${of}; half of the former by more than about ${figure(middle)}.` : `${of}.`;
     return el(
       "section",
       {},
@@ -79,11 +82,11 @@ zfpipe.about = (() => {
       el(
         "div",
         { class: "spread", role: "img", "aria-label": `Histogram of its activations: ${words}` },
-        columns.map((count, bin) =>
+        columns.map((images, bin) =>
           el("span", {
             class: edges[bin + 1] > last ? "kept" : null,
-            style: `height:${((100 * count) / most).toFixed(1)}%`,
-            title: `${figure(edges[bin])} to ${figure(edges[bin + 1])}: ${count}`,
+            style: `height:${((100 * images) / most).toFixed(1)}%`,
+            title: `${figure(edges[bin])} to ${figure(edges[bin + 1])}: ${images}`,
           }),
         ),
       ),
@@ -95,8 +98,8 @@ zfpipe.about = (() => {
       el(
         "p",
         { class: "quiet" },
-        `${words} The axis is logarithmic: eight columns double the activation; the highest is ${zfpipe.plural(most, "image")}; the strongest ` +
-          `${layer.count[position]} stand in the blue ones.`,
+        `${words} The axis is logarithmic: eight columns double the activation; the highest is ${plural(most, "image")}; ` +
+          (count === 1 ? "the strongest stands in the blue one." : `the strongest ${count} stand in the blue ones.`),
       ),
     );
   }

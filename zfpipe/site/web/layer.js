@@ -38,7 +38,7 @@ zfpipe.views.layer = (() => {
     const words = [
       plural(layer.channels, "unit"),
       layer.dead ? `${layer.dead} dead` : "none dead",
-      `each sees ${by(layer.receptive_field)} of ${by(layer.input_size)} px`,
+      `each sees ${layer.sees}`,
       `map ${by(layer.map_size)}`,
       `a step is ${by(layer.jump)} px`,
     ];

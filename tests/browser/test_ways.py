@@ -42,7 +42,7 @@ def test_sorting_by_activation_and_selectivity(page, conv2):
     assert not any("image" in words for words in told[: -len(few)])
     assert page.script("return document.activeElement.dataset.key") == "Sort by"
     page.go(f"#/layer/conv2/unit/{min(few)}")
-    assert "Class selectivity is not told of" in page.one("main").text
+    assert "Class selectivity is not told" in page.one("main").text
 
 
 def test_sorting_by_class_keeps_classes_together(page, conv2):

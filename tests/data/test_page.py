@@ -74,3 +74,15 @@ def test_classes_are_drawn_the_largest_first(count):
     assert len(heights) == count
     assert heights == sorted(heights, reverse=True)
     assert class_plot([]) == ""
+
+
+def test_a_few_classes_have_their_names_below_and_many_only_when_pointed_at():
+    rows = [{"name": name, "train": 3, "val": 1} for name in ("<b>cat", "a name that is far too long for a plot")]
+    plot = class_plot(rows)
+    words = [each.text for each in shapes(plot, "text")]
+    assert "<b>cat" in words
+    assert "a name that is far \N{HORIZONTAL ELLIPSIS}" in words
+    assert "<title>&lt;b&gt;cat, val: 1</title>" in plot
+    many = class_plot([{"name": f"class {place}", "train": 3, "val": 1} for place in range(200)])
+    assert not any("class 7" in each.text for each in shapes(many, "text"))
+    assert "<title>class 7, train: 3</title>" in many

@@ -81,9 +81,10 @@ def test_planted_labels_are_found(files, capsys):
 
 
 def test_the_page_shows_the_suspects_and_needs_nothing_else(files):
-    assert audit(files, out="page") == 0
+    assert audit(files, "--title", "data <b>&", out="page") == 0
     page = (files / "page/audit.html").read_text()
     assert page.count("<img") == 1
+    assert "<h1>Suspect labels: data &lt;b&gt;&amp;</h1>" in page
     assert "too little to judge" not in page
     assert "&lt;b&gt;4.png" in page
     for markup in ("<b>", "<script", "http:", "https:", "url("):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from small import model, model_file, packed_file
 
 from zfpipe.__main__ import main
@@ -41,7 +42,8 @@ def made(tmp_path_factory):
 
 def filters(made, out, *options, second="conv2.h5", topks=("one.h5", "two.h5")):
     words = ["filters", "--model", made / "one.pt", made / "two.pt", "--topk", *(made / name for name in topks)]
-    words += ["--name", "one", "two", "--reconstruction", made / second, "-", "--dpi", 60]
+    second = second if second == "-" else made / second
+    words += ["--name", "one", "two", "--reconstruction", second, "-", "--dpi", 60]
     return call(*words, "--out-csv", out / "f.csv", "--out-png", out / "f.png", *options)
 
 
@@ -64,6 +66,13 @@ def test_a_row_a_run_and_layer_the_same_each_time(made, tmp_path):
     assert row.aliased_noise == 0.75
     assert table.at_radius.isna().tolist() == [False, False, True, True]
     assert table.aliased_median.isna().tolist() == [False, False, False, True]
+
+
+def test_without_second_layers_there_is_no_column_for_them(made, tmp_path):
+    assert filters(made, tmp_path) == 0
+    both = Image.open(tmp_path / "f.png").width
+    assert filters(made, tmp_path, second="-") == 0
+    assert Image.open(tmp_path / "f.png").width < 0.6 * both
 
 
 def test_aliasing_of_the_second_layer_is_that_of_its_projections(made, tmp_path):

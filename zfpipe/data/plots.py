@@ -3,8 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from html import escape
+
+from zfpipe.data.names import printable
 
 STEPS = 8  # of size, an octave
+MOST_NAMED, LONGEST_NAME = 20, 20  # classes whose bars have names, and letters of one
 MOST_EXACT = 100  # sizes that are told exactly; of more, those near each other are gathered
 
 
@@ -58,20 +62,28 @@ def class_plot(classes: Sequence[dict]) -> str:
     left, width, height, top = 46, 260, 260, 8
     step = width / len(ordered)
     gap = 0.2 * step if len(ordered) <= 60 else 0
-    parts = [f'<svg class="plot" viewBox="0 0 {left + width + 16} {top + height + 40}" role="img">']
+    names = [printable(row["name"]) for row in ordered] if len(ordered) <= MOST_NAMED else []
+    short = [
+        name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}" for name in names
+    ]
+    foot = top + height + 18 + (8 + round(6.2 * max(map(len, short))) if names else 15)
+    parts = [f'<svg class="plot" viewBox="0 0 {left + width + 16} {foot + 7}" role="img">']
     parts.append("<title>Images of each class, the largest first</title>")
     for value in _ticks(most):
         y = top + height * (1 - value / most)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{left + width}"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value}</text>')
     for place, row in enumerate(ordered):
-        below = top + height
+        below, middle = top + height, left + (place + 0.5) * step
         for split in ("train", "val"):
             tall = height * row[split] / most
             below -= tall
             box = f'x="{left + place * step + gap / 2:.2f}" y="{below:.2f}" width="{step - gap:.2f}"'
-            parts.append(f'<rect class="{split}" {box} height="{tall:.2f}"/>')
-    foot = top + height + 33
+            hint = f"<title>{escape(printable(row['name']))}, {split}: {row[split]}</title>"
+            parts.append(f'<rect class="{split}" {box} height="{tall:.2f}">{hint}</rect>')
+        if names:
+            turned = f'transform="translate({middle + 4:.1f} {top + height + 6})rotate(-90)"'
+            parts.append(f'<text {turned} text-anchor="end">{escape(short[place])}</text>')
     parts.append(f'<text x="{left + width / 2}" y="{foot}" text-anchor="middle">classes, the largest first</text>')
     parts.append(f'<text transform="translate(11 {top + height / 2})rotate(-90)" text-anchor="middle">images</text>')
     return "".join(parts) + "</svg>"

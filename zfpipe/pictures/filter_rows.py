@@ -16,10 +16,11 @@ from zfpipe.pictures.saving import save_page
 PANEL, BETWEEN, MARGIN, ROW_GAP = 4.9, 0.3, 0.22, 0.22
 LARGEST = {"filters": 0.42, "projections": 0.78}  # a cell
 LINE, TITLE_SIZE, TEXT_SIZE, NOTE_SIZE = 0.165, 9, 7, 6
-NOTES = (
+NOTES_OF_FILTERS = (
     "Zero is mid-grey. The filters of a run are drawn at one scale, their largest weight, so that strong ones stand "
-    "out against weak ones; each projection is drawn at its own. Hatched: past the border of the image."
+    "out against weak ones."
 )
+NOTES = f"{NOTES_OF_FILTERS[:-1]}; each projection is drawn at its own. Hatched: past the border of the image."
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,16 @@ class FilterRow:
 
 
 def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150) -> None:
-    """Draw the rows into a PNG; the same rows give the same bytes."""
-    placed = [_Row(row, dpi) for row in rows]
-    notes = wrap(NOTES, 2 * PANEL + BETWEEN, NOTE_SIZE)
+    """Draw the rows into a PNG; the same rows give the same bytes.
+
+    Where no run has projections, there is no column for them, and what is said of them stands with the filters.
+    """
+    panels = 2 if any(len(row.projections) for row in rows) else 1
+    placed = [_Row(row, panels, dpi) for row in rows]
+    wide = panels * (PANEL + BETWEEN) - BETWEEN
+    notes = wrap(NOTES if panels == 2 else NOTES_OF_FILTERS, wide, NOTE_SIZE)
     height = sum(row.height for row in placed) + round((MARGIN + 0.5 * MARGIN + LINE * len(notes)) * dpi)
-    width = round((2 * PANEL + BETWEEN + 2 * MARGIN) * dpi)
+    width = round((wide + 2 * MARGIN) * dpi)
     page = Page(blank_page(height, width), dpi)
     top = round(MARGIN * dpi)
     for row in placed:
@@ -53,12 +59,15 @@ def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150
 
 
 class _Row:
-    """Where a run's two panels stand, from the row's top."""
+    """Where a run's two panels, or its one, stand, from the row's top."""
 
-    def __init__(self, row: FilterRow, dpi: int):
+    def __init__(self, row: FilterRow, panels: int, dpi: int):
         self._row, self._dpi = row, dpi
         scale = symmetric_scale(row.filters, quantile=1)
-        halves = ((row.of_filters, to_pixels(row.filters, scale), "filters"), (row.of_projections, row.projections, ""))
+        filters = to_pixels(row.filters, scale)
+        halves = [(row.of_filters, filters, "filters"), (row.of_projections, row.projections, "")]
+        if panels == 1:
+            halves = [(f"{row.of_filters}\n{row.of_projections}", filters, "filters")]
         self._lines = [wrap(words, PANEL, TEXT_SIZE) for words, _, _ in halves]
         self._text = round(LINE * (1.25 + max(map(len, self._lines))) * dpi)
         self._pictures = [pictures for _, pictures, _ in halves]

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--train", metavar="H5", help="packed train split, if there is one")
     add("--val", required=True, metavar="H5", help="packed val split")
     add("--batch-size", type=int, default=64, help="images in one forward pass")
+    add("--title", default="", help="what the page says it is of, such as run and data set")
     add("--out-csv", type=Path, required=True, help="table to write: every image, with the network's opinion")
     add("--out-html", type=Path, required=True, help="page to write: the suspects, with thumbnails")
     add("--out-exclusions", type=Path, required=True, help="CSV to write: the suspects' paths, for `exclude`")
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(
         arguments.out_exclusions, csv_text([["path", *COLUMNS[3:6]], *([row[2], *row[3:6]] for row in suspects)])
     )
-    write_text(arguments.out_html, render(TEMPLATE, sections=sections, most_shown=MOST_SHOWN))
+    write_text(arguments.out_html, render(TEMPLATE, title=arguments.title, sections=sections, most_shown=MOST_SHOWN))
     counts = ", ".join(f"{s['suspects']} of {s['images']} {s['split']} labels" for s in sections)
     say(f"audit: suspect are {counts}; {arguments.out_html}")
     if any(section["agreed"] < section["images"] / 2 for section in sections):

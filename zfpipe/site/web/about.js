@@ -40,7 +40,7 @@ zfpipe.about = (() => {
         "p",
         { class: "quiet" },
         layer.selectivity[position] === null
-          ? `Class selectivity is not told of ${plural(layer.count[position], "image")}: one alone is always of one class.`
+          ? "Class selectivity is not told: fewer images than were asked for excite this unit, and of few it says little."
           : `Class selectivity ${layer.selectivity[position].toFixed(2)}: 1 is one class alone, 0 an even spread.`,
       ),
     );

@@ -46,13 +46,15 @@ class Page:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Return `text` as lines that fit `width` inches at `size` points (0.62 of it a letter: DejaVu Sans).
-
-    A number and its unit, and the sides of a size, stay on one line.
-    """
-    text = TOGETHER.sub("\N{NO-BREAK SPACE}", text)
+    """Return `text` as lines that fit `width` inches at `size` points (0.62 of it a letter: DejaVu Sans)."""
+    text = together(text)
     letters = max(12, int(width * POINTS / (0.62 * size)))
     return [line for part in text.split("\n") for line in textwrap.wrap(part, letters)]
+
+
+def together(text: str) -> str:
+    """Return `text` with spaces at which no line breaks between a number and its unit, and the sides of a size."""
+    return TOGETHER.sub("\N{NO-BREAK SPACE}", text)
 
 
 def number(value: float) -> str:

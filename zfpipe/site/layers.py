@@ -11,6 +11,7 @@ from PIL import Image
 from zfpipe.data.channels import shown
 from zfpipe.files.reconstruction import Reconstruction
 from zfpipe.nets.selectivity import enough, selectivity
+from zfpipe.pictures.pages import together
 from zfpipe.pictures.prose import seen
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
 from zfpipe.site.pixels import encoded, look, smaller, smaller_projections, unit_cells
@@ -84,7 +85,7 @@ def _facts(found: Reconstruction, cell: tuple[int, int]) -> dict[str, Any]:
         "name": found.layer,
         "channels": found.channels,
         "dead": found.dead,
-        "sees": seen(found.receptive_field, found.input_size),
+        "sees": together(seen(found.receptive_field, found.input_size)),
         "k": found.k,
         "input_size": list(found.input_size),
         "crop": list(cell),

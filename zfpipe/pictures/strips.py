@@ -25,7 +25,7 @@ def draw_strips(
 
     `chance` is drawn as a line across, what comes without merit. `parts` stand below the names, the `note` at the foot.
     """
-    width = max(3.2, 1.0 + 0.6 * len(columns))
+    width = max(3.2, 1.0 + 0.7 * len(columns))
     with in_style():
         figure = Figure(figsize=(width, 3.2), layout="constrained")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left", weight="bold")
@@ -34,7 +34,7 @@ def draw_strips(
         words = f"by chance {chance:.2f}"
         axes.text(0.99, chance - 0.015, words, ha="right", va="top", size=6, transform=axes.get_yaxis_transform())
         points(axes, {f"{name}\n{parts[name]}": values for name, values in columns.items()})
-        axes.set(ylabel=label, ylim=(-0.03, 1.03))
+        axes.set(ylabel=label, xlim=(-0.6, len(columns) - 0.4), ylim=(-0.03, 1.03))
         figure.supxlabel("\n".join(wrap(note, width - 0.1, 6)), size=6, x=0.01, ha="left", color="#666666")
         save_figure(path, figure, "png", dpi=dpi, metadata={"Software": None})
 

@@ -214,7 +214,11 @@ def test_a_unit_tells_how_all_images_excite_it(page, conv2):
     page.open("#/layer/conv2/unit/0")
     counts = conv2.histogram[0]
     words = page.one(".spread").get_attribute("aria-label")
-    assert f"{counts[1:].sum()} of {counts.sum()} images excite it, {counts[0]} do not" in words
+    assert f"{counts[1:].sum()} of {counts.sum()} images excite it, {counts[0]} does not; half of" in words
+    counts = conv2.histogram[2]
+    page.go("#/layer/conv2/unit/2")
+    words = page.one(".spread").get_attribute("aria-label")
+    assert f"{counts[1:].sum()} of {counts.sum()} images excite it, {counts[0]} do not; half of" in words
     heights = page.script(
         "return [...document.querySelectorAll('.spread span')].map((bar) => parseFloat(bar.style.height))"
     )

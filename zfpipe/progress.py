@@ -12,6 +12,11 @@ SECONDS_BETWEEN_LINES = 15.0
 _speaks = [True]
 
 
+def counted(count: int, what: str) -> str:
+    """Say how many: '1 unit', '2 units'."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def progress(items: Iterable[Item], what: str, unit: str, total: int, per_item: int = 1) -> Iterator[Item]:
     """Yield `items`, reporting how many `unit`s are done, their rate and the time left on stderr.
 

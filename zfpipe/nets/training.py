@@ -25,7 +25,7 @@ from zfpipe.nets.machine import Machine
 from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.steps import Batches, Row, evaluate, train_steps
 from zfpipe.nets.together import spread
-from zfpipe.progress import progress
+from zfpipe.progress import counted, progress
 
 COLUMNS = [
     *("epoch", "train_loss", "train_top1", "train_top5", "val_loss", "val_top1", "val_top5"),
@@ -161,10 +161,9 @@ def like_guessing(rows: list[Row], classes: int) -> str:
     reached, guessed = rows[-1]["val_top1"], 1 / classes
     if classes < 2 or reached > 1.5 * guessed:
         return ""
-    epochs = f"{len(rows)} epoch{'' if len(rows) == 1 else 's'}"
     return (
-        f"After {epochs} {reached:.3f} of the validation images are right, and guessing among {classes} "
-        f"classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look at "
+        f"After {counted(len(rows), 'epoch')} {reached:.3f} of the validation images are right, and guessing among "
+        f"{classes} classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look at "
         "curves.png; a lower or higher train.learning_rate, more train.epochs or model.norm: batch may help."
     )
 

@@ -16,7 +16,7 @@ from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import Changes
 from zfpipe.nets.models import load_model
 from zfpipe.pictures.ablations import draw_ablation
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 ERRORS = ("train_top1", "val_top1", "val_top5")
 MEASURED = tuple(f"{name}_error" for name in ERRORS)
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows = [row_of(model, metrics, name, name in arguments.imagenet) for model, metrics, name in runs]
     write_text(arguments.out_csv, as_csv(rows))
     draw_ablation(arguments.out_png, rows, arguments.dpi)
-    say(f"ablate: {len(rows)} runs; {arguments.out_csv}")
+    say(f"ablate: {counted(len(rows), 'run')}; {arguments.out_csv}")
 
 
 def row_of(model_path: str, metrics: str, name: str, imagenet: bool) -> dict:

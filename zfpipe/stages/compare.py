@@ -24,7 +24,7 @@ from zfpipe.files.whole import write_text
 from zfpipe.nets.ablation import DEFAULTS, Changes
 from zfpipe.nets.models import load_model
 from zfpipe.nets.selectivity import enough
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 OF_RUN = ("run", "network", "changes", "settings", "parameters", "epochs", "train_top1", "val_top1", "val_top5")
 OF_LAYER = ("layer", "units", "dead", "excited", "selectivity", "by_chance", "structural", "ranks")
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     layers = list(dict.fromkeys(layer["layer"] for row in runs for layer in row["layers"]))
     figures = [(layer, _figures(layer, arguments)) for layer in layers]
     write_text(arguments.out_html, comparison_page(runs=runs, other=other, layers=layers, figures=figures, alike=alike))
-    say(f"compare: {len(runs)} runs, {len(rows)} layers; {arguments.out_html}")
+    say(f"compare: {counted(len(runs), 'run')}, {counted(len(rows), 'layer')}; {arguments.out_html}")
 
 
 def of_run(name: str, model_path: str, metrics: str, topk: str, table: str, likeness: str | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from zfpipe.nets.models import Model, load_model
 from zfpipe.nets.reach import projector_of
 from zfpipe.nets.strongest import Strongest
 from zfpipe.nets.trace import Traced, trace
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
             _follow(found, epoch, model, images, rows, packed, arguments)
     write_evolution(arguments.out, found)
     for name, layer in found.layers.items():
-        say(f"evolve: {name}: {len(layer.unit)} units; the strongest image changed {layer.changed.sum()} times.")
+        changes = counted(int(layer.changed.sum()), "time")
+        say(f"evolve: {name}: {counted(len(layer.unit), 'unit')}; the strongest image changed {changes}.")
 
 
 def some_rows(images: int, count: int | None, seed: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from zfpipe.pictures.grids import UnitPictures, grid_page
 from zfpipe.pictures.prose import Text, seen
 from zfpipe.pictures.ranges import QUANTILE, SCALES, say_scale, unit_pixels
 from zfpipe.pictures.saving import save_page
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 SELECTIONS = ("random", "strongest", "list")
 
@@ -147,7 +147,7 @@ def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -
         f"map {_by(found.map_size)}",
         _units(found, shown, arguments),
         f"top {min(found.k, found.images)} of {found.images} images",
-        f"{found.dead} dead unit{'' if found.dead == 1 else 's'}",
+        counted(found.dead, "dead unit"),
     ]
     notes = (
         "Left of each pair: reconstructions, strongest first; right: the image patches they come from; above: "

@@ -11,7 +11,7 @@ from zfpipe.pictures.filmstrips import filmstrip_page, strip_of
 from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, say_scale
 from zfpipe.pictures.saving import save_page
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namesp
         if len(layer.unit) < layer.channels
         else f"all {layer.channels} units",
         f"the strongest of {looked}",
-        f"{changes} change{'' if changes == 1 else 's'} of image",
+        f"{counted(changes, 'change')} of image",
     ]
     notes = (
         "For each unit, by epoch: the projection of its strongest activation with that epoch's weights, above the "

@@ -32,7 +32,7 @@ from zfpipe.nets.models import load_model
 from zfpipe.pictures.crops import fit_tile
 from zfpipe.pictures.filter_rows import FilterRow, draw_filter_rows
 from zfpipe.pictures.ranges import unit_pixels
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 
 RMS = ("rms_least", "rms_median", "rms_largest")
 SHARES = ("at_radius", "few_hold", "dominated")
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         pictures.append(picture)
     write_text(arguments.out_csv, csv_text([COLUMNS, *(cells(row, COLUMNS) for row in table)]))
     draw_filter_rows(arguments.out_png, pictures, arguments.dpi)
-    say(f"filters: {count} runs; {arguments.out_csv}")
+    say(f"filters: {counted(count, 'run')}; {arguments.out_csv}")
 
 
 def of_run(
@@ -113,8 +113,8 @@ def _of_layer(layer: Layer, bank: Bank | None, topk: TopK, radius: float) -> dic
         row["dead"] = int(topk.layers[layer.name].dead.sum())
     if bank is None:
         return row
-    counted = dict(zip((*RMS, *SHARES), astuple(strengths(bank.filters, radius)), strict=True))
-    return row | {"size": size_name(bank.filters.shape[1:3]), "stride": size_name(bank.stride)} | counted
+    strength = dict(zip((*RMS, *SHARES), astuple(strengths(bank.filters, radius)), strict=True))
+    return row | {"size": size_name(bank.filters.shape[1:3]), "stride": size_name(bank.stride)} | strength
 
 
 def _of_projections(found: Reconstruction, stride: tuple[int, int]) -> np.ndarray:

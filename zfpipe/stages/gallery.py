@@ -21,7 +21,7 @@ from zfpipe.files.topk import TopK, read_topk, require_images, require_weights
 from zfpipe.files.whole import whole_folder
 from zfpipe.nets.models import Model, load_model
 from zfpipe.pictures.ranges import QUANTILE
-from zfpipe.progress import say
+from zfpipe.progress import counted, say
 from zfpipe.site import overview
 from zfpipe.site.epochs import write_epochs
 from zfpipe.site.images import write_images
@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_page(folder, **_overview(runs, model, topk, arguments))
     units = sum(len(layer["unit"]) for layer in runs[0]["layers"])
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    say(f"gallery: {units} units, {len(images['index'])} images, {size / 1e6:.1f} MB, in {out}/index.html")
+    shown = f"{counted(units, 'unit')}, {counted(len(images['index']), 'image')}"
+    say(f"gallery: {shown}, {size / 1e6:.1f} MB, in {out}/index.html")
 
 
 def _write_run(folder: Path, number: int, name: str, topk: str, paths: list[str], arguments) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _write_run(folder: Path, number: int, name: str, topk: str, paths: list[str]
             layers.append(facts | {"stem": stem})
             classes = found.classes
             write_data(folder, f"layer-{stem}", facts)
-            say(f"gallery: {name}, {found.layer}: {len(found.unit)} units")
+            say(f"gallery: {name}, {found.layer}: {counted(len(found.unit), 'unit')}")
     layers.sort(key=lambda layer: order.index(layer["name"]))
     return {"name": name, "layers": layers, "classes": _names(classes)}
 

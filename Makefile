@@ -7,7 +7,7 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-slow test-browser test-slurm faults lint bench bench-quick clean
+.PHONY: demo test test-slow test-browser test-slurm test-cuda faults lint bench bench-quick clean
 
 demo: .venv/installed
 	$(RUN) snakemake --cores $(CORES)
@@ -33,6 +33,10 @@ faults: .venv/installed
 test-slurm: .venv/installed
 	tests/slurm/install
 	$(RUN) pytest -m slurm tests/slurm
+
+# On a GPU. All other tests hide the GPUs that a machine has, so that they hold the same on every machine.
+test-cuda: .venv/installed
+	$(RUN) pytest -m cuda tests/stages/test_on_cuda.py
 
 lint: .venv/installed
 	$(RUN) ruff check .

@@ -24,7 +24,7 @@ from zfpipe.nets.device import prepare_device
 from zfpipe.nets.strongest import Strongest
 from zfpipe.stages import train as stage
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 CLOSE = 1e-4  # relative: float32 on another device
 ON_CUDA = ["--device", "cuda"]
 

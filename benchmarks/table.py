@@ -83,11 +83,11 @@ def markdown(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{below}"
 
 
-def write(folder: Path, rows: list[Row]) -> None:
-    """Write table.csv (each row with the machine) and table.md."""
+def write(folder: Path, name: str, rows: list[Row]) -> None:
+    """Write a table as {name}.csv, each row with the machine, and as {name}.md."""
     facts, text = machine(), io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([*NAMES, *facts])
     writer.writerows([*astuple(row), *facts.values()] for row in rows)
-    write_text(folder / "table.csv", text.getvalue())
-    write_text(folder / "table.md", markdown(rows))
+    write_text(folder / f"{name}.csv", text.getvalue())
+    write_text(folder / f"{name}.md", markdown(rows))

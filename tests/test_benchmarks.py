@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_the_table_has_a_line_for_each_row_and_the_machine_beneath():
 
 
 def test_both_files_hold_the_same_rows(tmp_path):
-    write(tmp_path / "new" / "folder", ROWS)
+    write(tmp_path / "new" / "folder", "table", ROWS)
     assert (tmp_path / "new/folder/table.md").read_text() == markdown(ROWS)
     table = pd.read_csv(tmp_path / "new/folder/table.csv", dtype=str, keep_default_na=False)
     assert list(table) == [*NAMES, *timing.machine()]
@@ -152,7 +153,7 @@ def test_rows_are_held_to_the_bars_of_their_module(tmp_path, monkeypatch):
 
 
 def test_the_command_asks_what_is_named_and_writes_the_table(tmp_path, monkeypatch, capsys):
-    asked = []
+    asked, names = [], []
     for name, module in QUESTIONS.items():
         monkeypatch.setattr(
             module,
@@ -165,13 +166,18 @@ def test_the_command_asks_what_is_named_and_writes_the_table(tmp_path, monkeypat
         threads = ["--threads", str(torch.get_num_threads())]
         monkeypatch.setattr(sys, "argv", ["benchmarks", *words, *threads, "--out", str(tmp_path / "out")])
         command.main()
-        assert (tmp_path / "out/table.md").read_text() == markdown(ROWS[:1] * len(asked))
+        (table,) = (tmp_path / "out").glob("*.md")
+        assert table.read_text() == markdown(ROWS[:1] * len(asked))
+        assert table.with_suffix(".csv").is_file()
+        shutil.rmtree(tmp_path / "out")
+        names.append(table.stem)
         assert capsys.readouterr().out.startswith(markdown(ROWS[:1] * len(asked)))
         return asked
 
     assert ask("growth", "startup") == [("growth", True, False), ("startup", True, False)]
     assert ask("--quick") == [(name, True, True) for name in command.QUICK]
     assert ask() == [(name, True, False) for name in command.QUESTIONS]
+    assert names == ["growth-startup", "-".join(command.QUICK) + "-quick", "table"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,12 @@ from zfpipe.pictures.prose import TIMES, seen
 
 @pytest.mark.parametrize(
     ("field", "said"),
-    [((7, 7), "7 x 7 px"), ((75, 75), "the whole image, 48 x 48 px"), ((75, 40), "48 x 40 px")],
+    [
+        ((7, 7), "7 x 7 px"),
+        ((75, 75), "75 x 75 px, more than the image has"),
+        ((48, 48), "the whole image, 48 x 48 px"),
+        ((75, 40), "48 x 40 px"),
+    ],
 )
 def test_no_unit_sees_more_than_the_image(field, said):
     assert seen(field, (48, 48)) == said.replace(" x ", f" {TIMES} ")

@@ -133,6 +133,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(made, capsys, mo
     monkeypatch.setattr(stage, "load_model", lambda path: pytest.fail("began to work"))
     command = ["mine", "--model", made / "model.pt", "--images", made / "val.h5", "--layers", "conv1"]
     assert "Cannot write" in complain(capsys, *command, "--out", made / "val.h5" / "below.h5")
+    assert "Is a directory" in complain(capsys, *command, "--out", made)
 
 
 def test_no_batch_is_larger_than_the_set(made, tmp_path, monkeypatch):

@@ -128,7 +128,11 @@ def test_what_all_processes_refuse_is_one_sentence(data, tmp_path, capfd, option
 
 @pytest.mark.parametrize(
     ("devices", "started", "words"),
-    [(0, None, "train.devices is 0"), (2, "3", "3 processes were started (WORLD_SIZE), and train.devices is 2")],
+    [
+        (0, None, "train.devices is 0"),
+        (200, None, "train.devices is 200, and this machine has"),
+        (2, "3", "3 processes were started (WORLD_SIZE), and train.devices is 2"),
+    ],
 )
 def test_a_wrong_number_of_devices_is_one_sentence(data, tmp_path, capsys, monkeypatch, devices, started, words):
     if started:

@@ -27,6 +27,13 @@ def test_a_mere_touch_reruns_nothing(place):
     assert place.would_run() == {}
 
 
+def test_another_device_reruns_nothing(place):
+    """One that is not there would else cost what a job that refuses it had made before."""
+    place.config["device"] = "cuda" if place.config.get("device") != "cuda" else "cpu"
+    place.set(train={"devices": 2})
+    assert set(place.would_run()) <= {"gallery"}  # which tells of the settings
+
+
 @pytest.mark.parametrize("change", [{"dpi": 50}, {"scale": "unit"}, {"count": {"default": 2}}])
 def test_how_a_figure_looks_reruns_figures_alone(place, change):
     place.set(figure=change)

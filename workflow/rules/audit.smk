@@ -24,9 +24,8 @@ rule audit:
         train=lambda wildcards, input: flags({"train": input.train or None}, "train"),
         settings=lambda wildcards: flags(run_of(wildcards)["audit"], "batch_size"),
         title=lambda wildcards: f"{run_of(wildcards)['dataset']}, as run {wildcards.run} sees it",
-        device=EXPERIMENT["device"],
         code=code("audit"),
     shell:
         "zfpipe audit --model {input.model:q} {params.train} --val {input.val:q} {params.settings} "
-        "--title {params.title:q} --device {params.device} --threads {threads} --out-csv {output.table:q} --out-html {output.html:q} "
+        "--title {params.title:q} --device {EXPERIMENT[device]} --threads {threads} --out-csv {output.table:q} --out-html {output.html:q} "
         "--out-exclusions {output.exclusions:q} 2> >(tee -a {log:q} >&2)"

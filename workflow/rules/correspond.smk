@@ -31,9 +31,8 @@ rule correspond:
             "batch_size",
             "dpi",
         ),
-        device=EXPERIMENT["device"],
         code=code("correspond"),
     shell:
         "zfpipe correspond --model {input.model:q} --image {params.images:q} --name {params.names:q} "
-        "--boxes {input.boxes:q} {params.settings} --title {wildcards.run} --device {params.device} "
+        "--boxes {input.boxes:q} {params.settings} --title {wildcards.run} --device {EXPERIMENT[device]} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"

@@ -19,11 +19,10 @@ rule mine:
         settings=lambda wildcards: flags(
             run_of(wildcards)["mine"], "k", "batch_size", "precision"
         ),
-        device=EXPERIMENT["device"],
         code=code("mine"),
     shell:
         "zfpipe mine --model {input.model:q} --images {input.images:q} --layers {params.layers:q} {params.settings} "
-        "--shard {wildcards.shard} --of {wildcards.of} --device {params.device} --threads {threads} "
+        "--shard {wildcards.shard} --of {wildcards.of} --device {EXPERIMENT[device]} --threads {threads} "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"
 
 

@@ -34,11 +34,10 @@ rule occlude:
             "batch_size",
             "dpi",
         ),
-        device=EXPERIMENT["device"],
         code=code("occlude"),
     shell:
         "zfpipe occlude --model {input.model:q} --image {params.image:q} --title {wildcards.image} {params.label} "
-        "--reconstruction {input.reconstruction:q} {params.settings} --device {params.device} "
+        "--reconstruction {input.reconstruction:q} {params.settings} --device {EXPERIMENT[device]} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -74,11 +73,10 @@ rule evaluate:
         settings=lambda wildcards: flags(
             run_of(wildcards)["evaluate"], "batch_size", "dpi"
         ),
-        device=EXPERIMENT["device"],
         code=code("evaluate"),
     shell:
         "zfpipe evaluate --model {input.models:q} --val {input.vals:q} --name {params.names:q} {params.settings} "
-        "--device {params.device} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
+        "--device {EXPERIMENT[device]} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
         "--out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -109,11 +107,10 @@ rule invariance:
         settings=lambda wildcards: flags(
             run_of(wildcards)["invariance"], "layers", "batch_size", "dpi"
         ),
-        device=EXPERIMENT["device"],
         code=code("invariance"),
     shell:
         "zfpipe invariance --model {input.model:q} --image {params.images:q} --name {params.names:q} "
-        "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {params.device} "
+        "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {EXPERIMENT[device]} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -143,11 +140,10 @@ rule similarity:
             run_of(wildcards)["similarity"], "units", "seed", "dpi"
         ),
         title=lambda wildcards: f"{wildcards.run} beside {run_of(wildcards)['similarity']['to']}",
-        device=EXPERIMENT["device"],
         code=code("similarity"),
     shell:
         "zfpipe similarity --model {input.model:q} --control {input.control:q} --images {input.images:q} "
-        "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {params.device} --threads {threads} "
+        "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {EXPERIMENT[device]} --threads {threads} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -204,11 +200,10 @@ rule evolve:
             "batch_size",
         ),
         collide=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
-        device=EXPERIMENT["device"],
         code=code("evolve"),
     shell:
         "zfpipe evolve --model {input.model:q} --train {input.train:q} --state {params.state:q} {params.settings} "
-        "{params.collide} --device {params.device} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
+        "{params.collide} --device {EXPERIMENT[device]} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
 
 
 rule filmstrip:

@@ -44,10 +44,9 @@ rule probe:
         ),
         strengths=lambda wildcards: " ".join(map(str, run_of(wildcards)["probe"]["C"])),
         title=lambda wildcards: f"{wildcards.run}, its layers on {run_of(wildcards)['probe']['dataset']}",
-        device=EXPERIMENT["device"],
         code=code("probe"),
     shell:
         "zfpipe probe --model {input.model:q} --train {input.train:q} --val {input.val:q} {params.layers} {params.settings} "
-        "--C {params.strengths} {params.beside} {params.paper} --title {params.title:q} --device {params.device} "
+        "--C {params.strengths} {params.beside} {params.paper} --title {params.title:q} --device {EXPERIMENT[device]} "
         "--threads {threads} --out-csv {output.table:q} --out-summary {output.summary:q} --out-png {output.figure:q} "
         "2> >(tee -a {log:q} >&2)"

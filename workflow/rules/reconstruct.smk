@@ -18,9 +18,8 @@ rule reconstruct:
     params:
         units=reconstructed_units,
         settings=lambda wildcards: flags(run_of(wildcards)["reconstruct"], "collide"),
-        device=EXPERIMENT["device"],
         code=code("reconstruct"),
     shell:
         "zfpipe reconstruct --model {input.model:q} --images {input.images:q} --topk {input.topk:q} "
-        "--layer {wildcards.layer} {params.units} {params.settings} --device {params.device} --threads {threads} "
+        "--layer {wildcards.layer} {params.units} {params.settings} --device {EXPERIMENT[device]} --threads {threads} "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"

@@ -43,11 +43,10 @@ rule train:
             {"keep_epoch": run_of(wildcards)["train"]["keep_epochs"]}, "keep_epoch"
         ),
         state="results/{run}/state",
-        device=EXPERIMENT["device"],
         # How curves are drawn decides no weight.
         code=code("train", without=("zfpipe.pictures",)),
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
         "{params.preprocess} --title {wildcards.run} "
-        "--state {params.state:q} --device {params.device} --devices {resources.devices} --workers {resources.workers} --threads {threads} --out-model {output.model:q} "
+        "--state {params.state:q} --device {EXPERIMENT[device]} --devices {resources.devices} --workers {resources.workers} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

@@ -50,7 +50,9 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
     path = Path(path)
     if not path.exists():
-        raise UserError(f"There is no file {path} ({kind}); the stage before this one makes it.")
+        raise UserError(
+            f"There is no file {path} ({kind}); the stage before this one makes it (`snakemake --cores 1 {path}`)."
+        )
     try:
         file = h5py.File(path, "r", locking=False)  # never written again; some NFS and Lustre mounts refuse locks
     except OSError as error:

@@ -43,6 +43,8 @@ def require_writable(path: str | Path) -> None:
     """Raise UserError unless a file can be made beside `path`: asked before long work, not after it."""
     path = Path(path)
     with _naming(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         handle, aside = _aside(path, folder=False)
         os.close(handle)
         aside.unlink()

@@ -24,6 +24,7 @@ from zfpipe.nets.team import Team
 from zfpipe.progress import be_quiet
 
 Work = Callable[[Namespace, Team, str], None]  # options, the process's place, where they meet
+AT_LEAST_ALLOWED = 4  # processes on any CPU, to try what several do
 LOST = 3  # exit status of a process that ended because another one did
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -47,14 +48,18 @@ def together(work: Work, arguments: Namespace) -> None:
     elif size == 1:
         work(arguments, Team(), "")
     else:
-        _require_gpus(arguments.device, size)
+        _require_place(arguments.device, size)
         _start(work, arguments, size)
 
 
-def _require_gpus(device: str, size: int) -> None:
-    there = torch.cuda.device_count()
-    if device in ("auto", "cuda") and 0 < there < size:
+def _require_place(device: str, size: int) -> None:
+    """Raise UserError for more processes than GPUs or, on a CPU, than can do anything but wait for one another."""
+    there = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    if 0 < there < size:
         raise UserError(f"train.devices is {size}, and this machine has {there} CUDA device(s); ask for as many.")
+    cores = os.cpu_count() or 1
+    if not there and size > max(cores, AT_LEAST_ALLOWED):
+        raise UserError(f"train.devices is {size}, and this machine has {cores} cores and no GPU; ask for fewer.")
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ def like_guessing(rows: list[Row], classes: int) -> str:
     return (
         f"After {counted(len(rows), 'epoch')} {reached:.3f} of the validation images are right, and guessing among "
         f"{classes} classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look "
-        "at curves.png; a lower or higher train.learning_rate, more train.epochs or model.norm: batch may help."
+        "at curves.png; a lower or higher train.learning_rate, more train.epochs or batch normalisation may help."
     )
 
 

@@ -24,9 +24,12 @@ class Text:
 
 def seen(field: tuple[int, int], image: tuple[int, int]) -> str:
     """Say how much of an image a unit with this receptive field sees: what lies past the border is not seen."""
-    size = f" {TIMES} ".join(str(min(sides)) for sides in zip(field, image, strict=True))
-    whole = all(side >= limit for side, limit in zip(field, image, strict=True))
-    return f"the whole image, {size} px" if whole else f"{size} px"
+    sides = list(zip(field, image, strict=True))
+    covers = all(side >= limit for side, limit in sides)
+    size = f" {TIMES} ".join(str(side if covers else min(side, limit)) for side, limit in sides)
+    if covers:  # one that is larger reaches past the border from wherever it is centred, and need not see all
+        return f"the whole image, {size} px" if tuple(field) == tuple(image) else f"{size} px, more than the image has"
+    return f"{size} px"
 
 
 class Prose:

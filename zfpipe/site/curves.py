@@ -38,9 +38,10 @@ def curve_plot(rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], ti
     for epoch in sorted({first, last}):
         x = at(epoch, 0).split()[0]
         parts.append(f'<text x="{x}" y="{HEIGHT - 12}" text-anchor="middle">{epoch:.0f}</text>')
-    parts.append(f'<text x="{LEFT + wide / 2}" y="{HEIGHT - 12}" text-anchor="middle">epoch</text>')
-    for number, line in enumerate(series.values()):
-        kind = "train" if number == 0 else "val"
+    name = LEFT + wide / (2 if last > first else 4)  # one epoch stands in the middle itself
+    parts.append(f'<text x="{name}" y="{HEIGHT - 12}" text-anchor="middle">epoch</text>')
+    for words, line in series.items():
+        kind = "train" if words == next(iter(lines.values())) else "val"
         parts.append(f'<path class="line {kind}" d="M{"L".join(at(*point) for point in line)}"/>')
         parts.append(f'<circle class="end {kind}" r="3.5" {_centre(at(*line[-1]))}/>')
     return "".join(parts) + "</svg>"

@@ -12,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import h5py
 import numpy as np
 
-READERS = min(4, os.cpu_count() or 1)
+READERS = max(1, min(4, (os.cpu_count() or 1) // 4))  # others of the cores compute
 BYTES_AT_ONCE = 1 << 20  # so many stay in the cache from reading to checking
 SUM_BYTES = 4
-WORDS = 128  # of 8 bytes in a line, see fletcher32
-LOW = np.uint64(0x0000FFFF0000FFFF)
+WORDS = 1024  # in a line, see fletcher32
 MODULUS = 0xFFFF
 
 
@@ -71,38 +70,21 @@ def fletcher32(rows: np.ndarray) -> np.ndarray:
     """Return the checksums (N,) uint32 of rows (N, B) of bytes, as HDF5 computes them.
 
     Of a row's 16-bit words w_0 .. w_(W-1) it is made of the sums of w_i and of (W - i) w_i, modulo 65535. Both follow
-    from the sums of the lines and columns of a table of them, and four words are added up at a time.
+    from the sums of the lines and columns of a table of them.
     """
     count, size = rows.shape
-    lines = size // (8 * WORDS)
-    words = (size + 1) // 2
-    table = rows[:, : lines * 8 * WORDS].view("<u8").reshape(count, lines, WORDS)
-    total, weighted = np.zeros((2, count), np.int64)
-    for odd, part in enumerate((table & LOW, table >> np.uint64(16) & LOW)):
-        of_lines, of_columns = part.sum(2), part.sum(1)
-        for half in (0, 1):
-            of_line, of_column = (_half(sums, half) for sums in (of_lines, of_columns))
-            total += of_line.sum(1)
-            weighted += of_line @ (words - 4 * WORDS * np.arange(lines) - odd - 2 * half)
-            weighted -= of_column @ (4 * np.arange(WORDS))
-    rest = np.zeros((count, size % (8 * WORDS) + size % 2), np.uint8)
-    rest[:, : size % (8 * WORDS)] = rows[:, lines * 8 * WORDS :]
+    lines = size // (2 * WORDS)
+    table = rows[:, : lines * 2 * WORDS].view("<u2").reshape(count, lines, WORDS).astype(np.uint32)
+    of_lines = table.sum(2, dtype=np.uint32).astype(np.int64)
+    of_columns = table.sum(1, dtype=np.uint32 if lines < 1 << 16 else np.uint64).astype(np.int64)
+    rest = np.zeros((count, size % (2 * WORDS) + size % 2), np.uint8)
+    rest[:, : size % (2 * WORDS)] = rows[:, lines * 2 * WORDS :]
     left = rest.view("<u2").astype(np.int64)
-    total += left.sum(1)
-    weighted += left @ np.arange(left.shape[1], 0, -1)
-    first, second = (_folded(sums, rows) for sums in (total, weighted))
+    total = of_lines.sum(1) + left.sum(1)
+    weighted = left @ np.arange(left.shape[1], 0, -1)
+    weighted += (of_lines % MODULUS) @ ((size + 1) // 2 - WORDS * np.arange(lines))
+    weighted -= (of_columns % MODULUS) @ np.arange(WORDS)
+    # These words are little-endian, and HDF5 reads big-endian ones, whose sums are 256 times as much.
+    first, second = (sums % MODULUS * 256 % MODULUS for sums in (total, weighted))
+    first, second = (np.where((sums == 0) & (total > 0), MODULUS, sums) for sums in (first, second))
     return (second << 16 | first).astype(np.uint32)
-
-
-def _half(sums: np.ndarray, half: int) -> np.ndarray:
-    """Return the low or the high half of sums of pairs of words, modulo 65535, which keeps products small."""
-    return (sums >> np.uint64(32 * half) & np.uint64(0xFFFFFFFF)).astype(np.int64) % MODULUS
-
-
-def _folded(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return sums of little-endian words as those of big-endian ones, which HDF5 reads: times 256, modulo 65535.
-
-    What is divisible is 65535, but for a row of zeros.
-    """
-    folded = sums % MODULUS * 256 % MODULUS
-    return np.where((folded == 0) & rows.any(1), MODULUS, folded)

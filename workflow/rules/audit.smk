@@ -27,5 +27,5 @@ rule audit:
         code=code("audit"),
     shell:
         "zfpipe audit --model {input.model:q} {params.train} --val {input.val:q} {params.settings} "
-        "--title {params.title:q} --device {EXPERIMENT[device]} --threads {threads} --out-csv {output.table:q} --out-html {output.html:q} "
+        "--title {params.title:q} --device {resources.device} --threads {threads} --out-csv {output.table:q} --out-html {output.html:q} "
         "--out-exclusions {output.exclusions:q} 2> >(tee -a {log:q} >&2)"

@@ -34,5 +34,5 @@ rule correspond:
         code=code("correspond"),
     shell:
         "zfpipe correspond --model {input.model:q} --image {params.images:q} --name {params.names:q} "
-        "--boxes {input.boxes:q} {params.settings} --title {wildcards.run} --device {EXPERIMENT[device]} "
+        "--boxes {input.boxes:q} {params.settings} --title {wildcards.run} --device {resources.device} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"

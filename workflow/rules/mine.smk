@@ -22,7 +22,7 @@ rule mine:
         code=code("mine"),
     shell:
         "zfpipe mine --model {input.model:q} --images {input.images:q} --layers {params.layers:q} {params.settings} "
-        "--shard {wildcards.shard} --of {wildcards.of} --device {EXPERIMENT[device]} --threads {threads} "
+        "--shard {wildcards.shard} --of {wildcards.of} --device {resources.device} --threads {threads} "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"
 
 

@@ -37,7 +37,7 @@ rule occlude:
         code=code("occlude"),
     shell:
         "zfpipe occlude --model {input.model:q} --image {params.image:q} --title {wildcards.image} {params.label} "
-        "--reconstruction {input.reconstruction:q} {params.settings} --device {EXPERIMENT[device]} "
+        "--reconstruction {input.reconstruction:q} {params.settings} --device {resources.device} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -76,7 +76,7 @@ rule evaluate:
         code=code("evaluate"),
     shell:
         "zfpipe evaluate --model {input.models:q} --val {input.vals:q} --name {params.names:q} {params.settings} "
-        "--device {EXPERIMENT[device]} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
+        "--device {resources.device} --threads {threads} --out-csv {output.table:q} --out-confusion {output.confusion:q} "
         "--out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -110,7 +110,7 @@ rule invariance:
         code=code("invariance"),
     shell:
         "zfpipe invariance --model {input.model:q} --image {params.images:q} --name {params.names:q} "
-        "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {EXPERIMENT[device]} "
+        "--label {params.labels:q} {params.settings} --title {wildcards.run} --device {resources.device} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -143,7 +143,7 @@ rule similarity:
         code=code("similarity"),
     shell:
         "zfpipe similarity --model {input.model:q} --control {input.control:q} --images {input.images:q} "
-        "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {EXPERIMENT[device]} --threads {threads} "
+        "--topk {input.topk:q} {params.settings} --title {params.title:q} --device {resources.device} --threads {threads} "
         "--out-csv {output.table:q} --out-png {output.figure:q} 2> >(tee -a {log:q} >&2)"
 
 
@@ -203,7 +203,7 @@ rule evolve:
         code=code("evolve"),
     shell:
         "zfpipe evolve --model {input.model:q} --train {input.train:q} --state {params.state:q} {params.settings} "
-        "{params.collide} --device {EXPERIMENT[device]} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
+        "{params.collide} --device {resources.device} --threads {threads} --out {output:q} 2> >(tee -a {log:q} >&2)"
 
 
 rule filmstrip:

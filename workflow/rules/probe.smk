@@ -47,6 +47,6 @@ rule probe:
         code=code("probe"),
     shell:
         "zfpipe probe --model {input.model:q} --train {input.train:q} --val {input.val:q} {params.layers} {params.settings} "
-        "--C {params.strengths} {params.beside} {params.paper} --title {params.title:q} --device {EXPERIMENT[device]} "
+        "--C {params.strengths} {params.beside} {params.paper} --title {params.title:q} --device {resources.device} "
         "--threads {threads} --out-csv {output.table:q} --out-summary {output.summary:q} --out-png {output.figure:q} "
         "2> >(tee -a {log:q} >&2)"

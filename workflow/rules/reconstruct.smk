@@ -21,5 +21,5 @@ rule reconstruct:
         code=code("reconstruct"),
     shell:
         "zfpipe reconstruct --model {input.model:q} --images {input.images:q} --topk {input.topk:q} "
-        "--layer {wildcards.layer} {params.units} {params.settings} --device {EXPERIMENT[device]} --threads {threads} "
+        "--layer {wildcards.layer} {params.units} {params.settings} --device {resources.device} --threads {threads} "
         "--out {output:q} 2> >(tee -a {log:q} >&2)"

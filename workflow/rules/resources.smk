@@ -61,6 +61,9 @@ def needs(stage):
         asked["gpu"] = training_devices if several else 1
     elif several:
         asked["gres"] = so_many(asked["gres"], training_devices)
+    if stage in COMPUTING:
+        # No parameter: where a stage computes makes it no other one, so another device repeats nothing.
+        asked["device"] = EXPERIMENT["device"]
     return asked | {
         "mem_mb": growing(CLUSTER["mem_mb"][stage], CLUSTER["max_mem_mb"]),
         "runtime": growing(CLUSTER["runtime"][stage], CLUSTER["max_runtime"]),

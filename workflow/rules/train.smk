@@ -48,5 +48,5 @@ rule train:
     shell:
         "zfpipe train {params.train} --val {input.val:q} --model {params.model:q} {params.settings} {params.keep} "
         "{params.preprocess} --title {wildcards.run} "
-        "--state {params.state:q} --device {EXPERIMENT[device]} --devices {resources.devices} --workers {resources.workers} --threads {threads} --out-model {output.model:q} "
+        "--state {params.state:q} --device {resources.device} --devices {resources.devices} --workers {resources.workers} --threads {threads} --out-model {output.model:q} "
         "--out-metrics {output.metrics:q} --out-curves {output.curves:q} 2> >(tee -a {log:q} >&2)"

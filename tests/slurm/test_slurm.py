@@ -104,6 +104,7 @@ def test_after_a_kill_of_snakemake_the_plain_command_goes_on_and_trains_no_epoch
 
 def test_a_gpu_and_its_partition_are_asked_for(slurm, place):
     place.config["device"] = "cuda"
+    (place / MODEL).unlink()  # another device alone is no reason to train
     said = place.snakemake(*to_slurm(place, "--retries", "0", MODEL, gpu={"partition": "gpus"}), status=1)
     (job,) = jobs(said)
     assert job["rule"] == "train"

@@ -1,6 +1,7 @@
 """`python -m benchmarks [QUESTION ...] [--quick]`: measure zfpipe against its limits and write one table.
 
-Questions are modules beside this one, each with `measure(folder, quick)`, which returns rows, and with BARS: what each
+Questions are modules beside this one, each with `measure(folder, quick)`, which returns rows (those of ON_GPU take a
+device too), and with BARS: what each
 of its rows has to reach (None: nothing). Without a name: all.
 """
 
@@ -39,12 +40,14 @@ def _measure(arguments: argparse.Namespace) -> None:
     for question in arguments.questions:
         require_one_of("The question", question, QUESTIONS)
     device = prepare_device(arguments.device, arguments.threads)
-    asked = arguments.questions or (QUICK if arguments.quick else QUESTIONS)
+    asked = tuple(arguments.questions) or (QUICK if arguments.quick else QUESTIONS)
+    if device.type != "cpu":
+        asked = tuple(question for question in asked if question in ON_GPU)
     # A part of the table is a file of its own: it would take the place of hours.
     name = "table" if asked == QUESTIONS and not arguments.quick else "-".join(asked) + "-quick" * arguments.quick
     require_writable(arguments.out / f"{name}.csv")  # now, not when all is measured
     rows = []
-    for question in asked if device.type == "cpu" else [each for each in asked if each in ON_GPU]:
+    for question in asked:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             where = [device] if question in ON_GPU else []

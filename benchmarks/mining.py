@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.material import model, packed_file
 from benchmarks.table import Row
-from benchmarks.timing import fastest, side_by_side
+from benchmarks.timing import CPU, fastest, side_by_side
 from zfpipe.data.packed import open_packed
 from zfpipe.nets.layers import layers
 from zfpipe.nets.looking import strongest_of
@@ -20,7 +20,6 @@ NETWORKS = {
 }
 QUICK = {"mining, zfnet": 64, "mining, alexnet": 256}  # over few images an AlexNet's mining is half ranking
 BARS = dict.fromkeys(NETWORKS, 0.95)
-CPU = torch.device("cpu")
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 

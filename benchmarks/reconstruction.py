@@ -12,7 +12,7 @@ from captum.attr import NeuronDeconvolution
 
 from benchmarks.material import mined_zfnet
 from benchmarks.table import Row
-from benchmarks.timing import Spent, side_by_side
+from benchmarks.timing import CPU, Spent, side_by_side
 from zfpipe.data.packed import open_packed
 from zfpipe.files.reconstruction import DIGESTS, writing_reconstruction
 from zfpipe.files.topk import MISSING, LayerTopK, read_topk
@@ -23,7 +23,6 @@ from zfpipe.nets.reach import projector_of
 from zfpipe.nets.trace import trace
 from zfpipe.stages.reconstruct import project_all
 
-CPU = torch.device("cpu")
 LAYERS = {"conv1": 96, "conv2": 256, "conv3": 384, "conv4": 384, "conv5": 256}
 BARS = {
     **{f"reconstruct {layer}, over captum": 4 for layer in LAYERS},

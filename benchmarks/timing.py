@@ -11,6 +11,8 @@ from importlib.metadata import version
 
 import torch
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Spent:

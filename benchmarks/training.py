@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from benchmarks.material import model, packed_file, photograph_files
 from benchmarks.table import Row
-from benchmarks.timing import side_by_side
+from benchmarks.timing import CPU, side_by_side
 from zfpipe.data.batches import Images
 from zfpipe.data.manifest import number, write_manifest
 from zfpipe.data.packed import open_packed
@@ -25,10 +25,10 @@ OVER_PASSES, FROM_FILES = "training, over its passes", "training from files, ove
 BARS = {OVER_PASSES: 0.9, FROM_FILES: None}
 
 
-def measure(folder: Path, quick: bool, device: torch.device = HERE.device) -> list[Row]:
+def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return rows of images/s of an epoch by the paper's recipe: over the bare passes, and on a CPU from files."""
     rows = [_over_its_passes(folder, quick, Machine(device))]
-    return rows if device != HERE.device else [*rows, _from_files(folder, quick)]
+    return rows if device != CPU else [*rows, _from_files(folder, quick)]
 
 
 def _over_its_passes(folder: Path, quick: bool, machine: Machine) -> Row:

@@ -26,7 +26,7 @@ def images(kind, count):
 def looked_at(network, x, weights):
     """Return what a network gives, how a loss depends on x and on its parameters, and what it remembers."""
     x = x.clone().requires_grad_()
-    out = network(x)
+    out = network(x).relu_()  # in place, as after many a normalisation
     (out.sin() * weights).sum().backward()
     remembered = [value.clone() for value in network.state_dict().values()]
     return out.detach(), x.grad, [parameter.grad for parameter in network.parameters()], remembered

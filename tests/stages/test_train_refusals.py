@@ -59,7 +59,6 @@ def test_a_wrong_setting_is_one_sentence(data, tmp_path, capsys, options, words)
     assert words in refused(capsys, data, tmp_path, *options)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_device_that_is_not_there(data, tmp_path, capsys):
     assert "cuda" in refused(capsys, data, tmp_path, "--device", "cuda")
 

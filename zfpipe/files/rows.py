@@ -47,7 +47,7 @@ def row_reader(dataset: h5py.Dataset) -> Callable[[np.ndarray], np.ndarray] | No
                 raise OSError(f"the checksum of row {rows[own][wrong][0]} does not match")
 
         starts = range(0, len(rows), at_once)
-        for _ in map(part, starts) if len(starts) < 2 else pool.map(part, starts):
+        for _ in (map if min(len(starts), READERS) < 2 else pool.map)(part, starts):
             pass
         return values.view(dataset.dtype).reshape(len(rows), *dataset.shape[1:])
 

@@ -71,7 +71,8 @@ class _Normalised(Function):
         variance = team.total((mine - _along(mean, x)).square_().sum(axes)) / count
         inverse = (variance + eps).rsqrt()
         normal = (values - _along(mean, x)).mul_(_along(inverse, x))
-        out = normal if weight is None else torch.addcmul(_along(bias, x), normal, _along(weight, x))
+        # Never `normal` itself, which the way down needs: a rectification may overwrite what it is given.
+        out = normal.clone() if weight is None else torch.addcmul(_along(bias, x), normal, _along(weight, x))
         ctx.save_for_backward(normal, weight, inverse, count)
         ctx.axes, ctx.team, ctx.counts = axes, team, counts
         ctx.mark_non_differentiable(mean, variance, count)

@@ -64,12 +64,12 @@ class Strongest:
 
         Returns their maxima (B, C), which may be of any sign and need not be finite.
         """
-        peaks, places = peaks_of(maps)
+        peaks, position = peaks_of(maps, at_once=maps.device.type == "cpu")
         bits = peaks.float().T.contiguous().view(torch.int32)
         self.counts.scatter_add_(1, bins_of_bits(bits).long(), torch.ones_like(bits))
         units = self._entered_by(peaks)
         images = torch.from_numpy(image_index).to(bits.device)
-        self._keep_best(units, _keys(bits[units], images), places.T[units])
+        self._keep_best(units, _keys(bits[units], images), _places(position.T[units], maps.shape[-1]))
         return peaks
 
     def _entered_by(self, peaks: Tensor) -> Tensor | slice:
@@ -96,20 +96,28 @@ class Strongest:
         self.places[units] = torch.cat([self.places[units], places], 1).gather(1, order)
 
 
-def peaks_of(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the maximum (B, C) of each map (B, C, H, W), and where it stands first in row-major order.
+def peaks_of(maps: Tensor, at_once: bool) -> tuple[Tensor, Tensor]:
+    """Return the maximum (B, C) of each map (B, C, H, W), and its position (B, C) int64: the first in row-major order.
 
-    A place (B, C) int64 holds the row above its lower 32 bits, and the column in them. Maps (B, C) have one position.
-    By rows and then over them, as max-pooling, whose kernels are fast in this layout and parallel on a GPU.
+    By max-pooling, whose kernels are fast in this layout: of the map at once or, since on a GPU one thread goes over a
+    window, of its rows and then of what came of them. Maps (B, C) have one position.
     """
     if maps.dim() == 2:
         return maps, torch.zeros_like(maps, dtype=torch.int64)
     height, width = maps.shape[2:]
-    of_rows, position = F.max_pool2d(maps, (1, width), return_indices=True)
-    peaks, row = F.max_pool2d(of_rows, (height, 1), return_indices=True)
-    row = row.flatten(2)
-    col = position.flatten(2).gather(2, row) - row * width
-    return peaks.flatten(1), ((row << 32) + col).flatten(1)
+    if at_once:
+        peaks, position = F.max_pool2d(maps, (height, width), return_indices=True)
+    else:
+        of_rows, positions = F.max_pool2d(maps, (1, width), return_indices=True)
+        peaks, row = F.max_pool2d(of_rows, (height, 1), return_indices=True)
+        position = positions.flatten(2).gather(2, row.flatten(2))
+    return peaks.flatten(1), position.flatten(1)
+
+
+def _places(position: Tensor, width: int) -> Tensor:
+    """Return positions in row-major order as places: the row above the lower 32 bits, and the column in them."""
+    row = position.div(width, rounding_mode="floor")
+    return (row << 32) + position - row * width
 
 
 def _keys(bits: Tensor, images: Tensor) -> Tensor:

@@ -18,10 +18,12 @@ from zfpipe.data.batches import (
     pixel_mean,
     seed_for,
     shuffled,
+    to_device,
 )
 from zfpipe.data.packed import open_packed, write_packed
 from zfpipe.data.preprocessing import preprocessing
 from zfpipe.errors import UserError
+from zfpipe.nets.device import Later
 
 
 @pytest.fixture
@@ -78,6 +80,21 @@ def test_reading_ahead_passes_errors_on():
     assert next(items) == 1
     with pytest.raises(UserError, match="damaged"):
         next(items)
+
+
+def test_on_mps_nothing_is_copied_while_it_computes(monkeypatch):
+    """There such a copy may read memory that is others' by then, and tells nobody when it has ended."""
+    asked = []
+
+    def to(tensor, *where, non_blocking=False):
+        asked.append(non_blocking)
+        return tensor
+
+    numbers = torch.zeros(3)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    to_device(np.zeros(3), "mps")
+    Later(numbers).get()
+    assert asked == [False, False]
 
 
 def test_pixel_mean_is_the_mean_image(packed):

@@ -169,8 +169,8 @@ def to_device(array: np.ndarray, device: torch.device | str) -> Tensor:
     """Return an array as a tensor on a device; to CUDA it goes while that computes."""
     tensor = torch.from_numpy(array)
     if torch.device(device).type == "cuda":
-        tensor = tensor.pin_memory()  # else the copy would wait for the GPU
-    return tensor.to(device, non_blocking=True)
+        return tensor.pin_memory().to(device, non_blocking=True)  # not pinned, the copy would wait for the GPU
+    return tensor.to(device)  # MPS might read the array's memory later, when others have it
 
 
 def _read(images: Images, groups: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

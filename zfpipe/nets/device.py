@@ -51,7 +51,7 @@ class Later:
     """Numbers that are still being computed. To ask a GPU for them at once would wait for all that it was given."""
 
     def __init__(self, numbers: Tensor):
-        self._numbers = numbers.to("cpu", non_blocking=True)
+        self._numbers = numbers.to("cpu", non_blocking=numbers.is_cuda)  # of MPS's copies no event tells the end
         self._done = torch.cuda.Event() if numbers.is_cuda else None
         if self._done:
             self._done.record()

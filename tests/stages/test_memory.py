@@ -15,6 +15,7 @@ from zfpipe.errors import UserError
 from zfpipe.files.reconstruction import open_reconstruction
 from zfpipe.files.topk import read_topk
 from zfpipe.nets.memory import Fitting
+from zfpipe.nets.models import Model
 
 LAYERS = ["conv1", "conv2", "conv3"]
 NOT_ENOUGH = "CUDA out of memory. Tried to allocate 2.00 GiB."
@@ -84,6 +85,18 @@ def test_reconstructing_halves_its_batch_and_projects_the_same(made, small_gpu, 
         for position in range(len(whole.unit)):
             np.testing.assert_array_equal(halved.patch(position), whole.patch(position))
             np.testing.assert_allclose(halved.projection(position), whole.projection(position), rtol=1e-3, atol=1e-6)
+
+
+def test_a_part_of_a_batch_takes_the_memory_of_its_own_images_alone(made, monkeypatch):
+    normalise = Model.normalise
+
+    def limited(model, images, *others):
+        if len(images) > 2:
+            raise torch.OutOfMemoryError(NOT_ENOUGH)
+        return normalise(model, images, *others)
+
+    monkeypatch.setattr(Model, "normalise", limited)
+    assert main([*reconstruct(made, "of-few-images.h5"), "--collide", "overwrite"]) == 0
 
 
 def test_where_not_one_fits_a_sentence_says_so():

@@ -107,7 +107,8 @@ def project_all(
 
             def project(part: np.ndarray, batch=batch, images=images, which=which) -> None:
                 at = tuple(batch[part].T)
-                cut = projector(images, which[part], units[at[0]], entries.row[at], entries.col[at])
+                own, of_own = np.unique(which[part], return_inverse=True)  # fewer, where memory has cut the batch
+                cut = projector(images[own], of_own, units[at[0]], entries.row[at], entries.col[at])
                 _recheck(entries, cut.activation, units, batch[part], path, TOLERANCE[precision])
                 write(batch[part], cut)
 

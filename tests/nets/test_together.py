@@ -6,7 +6,7 @@ import torch.distributed as dist
 from torch import multiprocessing, nn
 
 from zfpipe.nets.team import Team
-from zfpipe.nets.together import announce, spread
+from zfpipe.nets.together import SharedBatchNorm, SharedDropout, announce, spread
 
 
 def norm(kind, affine):
@@ -59,3 +59,13 @@ def test_two_processes_normalise_as_one(tmp_path, monkeypatch, kind, affine, cou
         torch.testing.assert_close(its_below, below[rows] if counted else torch.zeros_like(its_below))
     summed = [sum(each) for each in zip(*(part[3] for part in parts), strict=True)]
     torch.testing.assert_close(summed, gradients)
+
+
+def test_a_layer_that_stands_in_two_places_is_replaced_in_both():
+    norm, dropout = nn.BatchNorm2d(5), nn.Dropout()
+    network = spread(nn.Sequential(norm, dropout, nn.Sequential(norm), norm, dropout), Team(0, 2))
+    kinds = [type(layer) for layer in (network[0], network[2][0], network[3], network[1], network[4])]
+    assert kinds == 3 * [SharedBatchNorm] + 2 * [SharedDropout]
+    network[0].running_mean += 1
+    assert network[3].running_mean is network[0].running_mean
+    assert len(list(network.parameters())) == 2

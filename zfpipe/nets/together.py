@@ -101,7 +101,7 @@ def spread(network: nn.Module, team: Team) -> nn.Module:
     if team.alone:
         return network
     for parent in list(network.modules()):
-        for name, child in parent.named_children():
+        for name, child in list(parent._modules.items()):  # named_children leaves out a module's second place
             if type(child) is nn.Dropout:
                 setattr(parent, name, SharedDropout(child.p, team))
             elif isinstance(child, nn.modules.batchnorm._BatchNorm):

@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from train_command import MODEL, checkpoints, command, pack_both, refused, rows_of, train
+from train_command import MODEL, checkpoints, command, pack, pack_both, refused, rows_of, train
 
 PLAIN = MODEL | {"norm": "contrast"}
 # Batches of 5 from 26 images: the shares are 3 and 2, and in the last step 1 and 0.
@@ -124,6 +124,16 @@ def test_an_image_that_one_process_finds_damaged_is_one_sentence(data, tmp_path,
 )
 def test_what_all_processes_refuse_is_one_sentence(data, tmp_path, capfd, options, model, words):
     assert words in refused(capfd, data, tmp_path, "--epochs", 2, "--devices", 2, *options, model=model)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_last_image_whose_one_value_cannot_be_normalised_is_one_sentence(tmp_path, capfd, devices):
+    pack(tmp_path / "train.h5", "train", 3)
+    pack(tmp_path / "val.h5", "val", 2)
+    model = {"name": "torchvision:resnet18", "input_size": 32}
+    said = refused(capfd, tmp_path, tmp_path, "--epochs", 1, "--batch-size", 2, "--devices", devices, model=model)
+    assert "maps of one pixel" in said
+    assert "another train.batch_size" in said
 
 
 @pytest.mark.parametrize(

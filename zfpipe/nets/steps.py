@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,12 +85,25 @@ def _step(
     announce(network, len(labels))
     mine = _labels_of(machine.team, labels)
     with machine.computing():
-        output = network(images)
+        output = _outputs(network, images, len(labels))
         logits = output if isinstance(output, Tensor) else output.logits  # some networks add auxiliary outputs
         loss = _loss(logits, mine, len(labels), machine.team)
     (loss if machine.team.alone else loss * machine.team.size).backward()  # a team's gradients are then averaged
     optimizer.step()
     return Later(machine.team.total(loss.detach())), logits.detach(), mine
+
+
+def _outputs(network: nn.Module, images: Tensor, whole: int) -> Any:
+    """Return network(images). Raises UserError where that is one image and one value is to be normalised."""
+    try:
+        return network(images)
+    except ValueError as error:
+        if whole > 1 or "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            "A batch has one image, and batch normalisation meets maps of one pixel there, which have no variance; "
+            "with another train.batch_size the last batch of an epoch has more images."
+        ) from error
 
 
 def _loss(logits: Tensor, labels: Tensor, whole: int, team: Team) -> Tensor:

@@ -47,6 +47,8 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        if self.whole == 1 and x.numel() == x.shape[1]:  # it has no variance; PyTorch says so in the same words
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
         counts = len(self.team.share.rows(self.whole)) > 0
         out, mean, variance, count = _Normalised.apply(x, self.weight, self.bias, self.eps, self.team, counts)
         if self.track_running_stats:

@@ -5,6 +5,8 @@ import fcntl
 import os
 import random
 import resource
+import subprocess
+import sys
 import time
 
 import h5py
@@ -169,6 +171,45 @@ def test_a_full_disk_at_any_place_leaves_the_old_file_and_is_named(path, seed):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+INTERRUPTED = """
+import signal, sys
+import numpy as np
+from zfpipe.files import disk, hdf5
+
+path, call, when = sys.argv[1:]
+own, armed = getattr(disk.Disk, call), []
+
+def interrupted(self, *others):
+    if armed:
+        armed.clear()
+        signal.raise_signal(signal.SIGINT)
+    return own(self, *others)
+
+setattr(disk.Disk, call, interrupted)
+try:
+    with hdf5.writing(path, "topk") as file:
+        dataset = hdf5.allocate(file, "numbers", (300, 1000), np.float64, chunks=(1, 1000))
+        write = hdf5.chunk_writer(dataset)
+        for number in range(300):
+            write((number,), np.full(1000, number))
+            if when == "between" and number == 9:
+                armed.append(True)
+        if when == "at the end":
+            armed.append(True)
+except KeyboardInterrupt:
+    print("interrupted", armed)
+"""
+
+
+@pytest.mark.parametrize("call", ["write", "seek", "truncate"])
+@pytest.mark.parametrize("when", ["between", "at the end"])
+def test_an_interruption_in_a_call_of_hdf5_is_none_in_it(tmp_path, call, when):
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.h5"), call, when]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted []\n", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_read_where_the_filesystem_gives_no_lock(tmp_path):

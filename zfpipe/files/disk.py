@@ -1,12 +1,16 @@
-"""What HDF5 files are written through, so that a full disk is an error and not a crash."""
+"""What HDF5 files are written through, so that a full disk or Ctrl-C is an error and not a crash."""
 
 import contextlib
 import ctypes
 import io
+import signal
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 AT_ONCE = 16 << 20  # bytes after which the system is asked to put them on the disk
 START_WRITING = 2  # SYNC_FILE_RANGE_WRITE of Linux
+POSTPONED = 0.05  # seconds
 
 
 class Disk:
@@ -66,6 +70,43 @@ class Disk:
             yield
         except OSError as error:
             self._failure = self._failure or error
+
+
+@contextlib.contextmanager
+def interrupted_between_calls() -> Iterator[None]:
+    """Postpone Ctrl-C while HDF5 is in a call of a Disk, since it crashes where that raises."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # others get no signals, and where Python raises nothing, nothing has to wait
+        return
+    waiting: list[threading.Timer] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for timer in waiting:
+            timer.cancel()
+        waiting.clear()
+        if _in_a_call(frame):
+            waiting.append(threading.Timer(POSTPONED, signal.raise_signal, [number]))
+            waiting[0].start()
+        else:
+            before(number, frame)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if waiting:  # it came while the file was closed
+            waiting.pop().cancel()
+            signal.raise_signal(signal.SIGINT)
+
+
+def _in_a_call(frame: FrameType | None) -> bool:
+    while frame:
+        if isinstance(frame.f_locals.get("self"), Disk):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _start_writing(descriptor: int) -> None:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from zfpipe.errors import UserError
-from zfpipe.files.disk import Disk
+from zfpipe.files.disk import Disk, interrupted_between_calls
 from zfpipe.files.foreign import BROKEN, refuse_absurd, refuse_foreign
 from zfpipe.files.rows import row_reader
 from zfpipe.files.whole import whole_file
@@ -32,7 +32,7 @@ def writing(path: str | Path, kind: str, **attributes: Any) -> Iterator[h5py.Fil
     `attributes` are strings, numbers, arrays, or lists of strings (kept as JSON).
     """
     with whole_file(path) as aside:
-        with open(aside, "w+b", buffering=0) as raw:
+        with open(aside, "w+b", buffering=0) as raw, interrupted_between_calls():
             disk = Disk(raw)
             try:
                 with _new(disk) as file:

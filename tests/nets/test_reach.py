@@ -112,6 +112,13 @@ def test_settings_that_differ_by_axis(size, lively):
         compare(network, *size, 1e-11, torch.float64, make=make)
 
 
+@pytest.mark.parametrize("make", [Projector, by_fields, by_frames])
+def test_fields_that_lie_past_the_image_altogether(make, lively):
+    filters = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, (2, 3), padding=(6, 8))
+    network = lively(nn.Sequential(filters[0], nn.ReLU(), filters[1], nn.ReLU()), torch.float64)
+    compare(network, 23, 30, 1e-11, torch.float64, make=make)
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(network=small_networks(), height=st.integers(20, 60), width=st.integers(20, 60), seed=st.integers(0, 99))
 def test_random_chains(network, height, width, seed):

@@ -155,11 +155,11 @@ def test_branches_borders_and_slices(size, lively):
 
 def test_what_lies_inside_a_map_is_all_but_what_lies_outside():
     link = Link(CONVOLVE, nn.Conv2d(3, 4, 5), (6, 9), (5, 4))
-    start = np.array([[-2, 0], [3, 7], [1, 2], [-4, -9], [6, 9]])
+    start = np.array([[-2, 0], [3, 7], [1, 2], [-4, -9], [6, 9], [9, 1], [1, 11]])
     kept = np.ones((len(start), *link.reach), bool)
     for entry, axis, positions in outside(start, link):
         kept[entry][(slice(None),) * axis + (positions,)] = False
     rows, cols = inside(start, link)
     assert np.array_equal(rows[:, :, None] & cols[:, None, :], kept)
     assert kept[2].all()
-    assert not kept[3].any()
+    assert not kept[3:].any()

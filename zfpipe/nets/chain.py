@@ -103,7 +103,7 @@ def inside(start: np.ndarray, link: Link) -> list[np.ndarray]:
 def outside(start: np.ndarray, link: Link) -> Iterator[tuple[int, int, slice]]:
     """Yield, where a reach leaves the map below a link, the entry, the axis (0: rows) and the positions beyond."""
     before = np.maximum(-start, 0)
-    beyond = np.minimum(np.array(link.below) - start, link.reach)
+    beyond = np.clip(np.array(link.below) - start, 0, link.reach)  # 0: all of it
     for entry, axis in np.argwhere(before > 0).tolist():
         yield entry, axis, slice(0, int(before[entry, axis]))
     for entry, axis in np.argwhere(beyond < np.array(link.reach)).tolist():

@@ -82,7 +82,7 @@ def cut(pixels: np.ndarray, top: int, left: int, box: np.ndarray) -> np.ndarray:
     """Cut a box out of `pixels` (H, W, 3), whose own corner stands at (top, left) of the image; 0 where none are."""
     out = np.zeros((box[2] - box[0], box[3] - box[1], pixels.shape[2]), pixels.dtype)
     first = np.maximum(box[:2], (top, left))
-    last = np.minimum(box[2:], (top + pixels.shape[0], left + pixels.shape[1]))
+    last = np.maximum(first, np.minimum(box[2:], (top + pixels.shape[0], left + pixels.shape[1])))
     inside = pixels[first[0] - top : last[0] - top, first[1] - left : last[1] - left]
     out[first[0] - box[0] : last[0] - box[0], first[1] - box[1] : last[1] - box[1]] = inside
     return out

@@ -42,6 +42,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     device = prepare_device(arguments.device, arguments.threads)
     asked = tuple(arguments.questions) or (QUICK if arguments.quick else QUESTIONS)
     if device.type != "cpu":
+        for question in arguments.questions:
+            require_one_of(f"The question for {device.type}", question, ON_GPU)
         asked = tuple(question for question in asked if question in ON_GPU)
     # A part of the table is a file of its own: it would take the place of hours.
     name = "table" if asked == QUESTIONS and not arguments.quick else "-".join(asked) + "-quick" * arguments.quick

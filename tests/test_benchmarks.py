@@ -205,6 +205,14 @@ def test_a_mistake_is_one_sentence_before_anything_is_measured(tmp_path, monkeyp
         command.main()
 
 
+def test_a_question_that_is_none_for_a_gpu_is_not_left_out_in_silence(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "prepare_device", lambda *given: torch.device("cuda"))
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "packing", "--device", "cuda", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="The question for cuda is 'packing'"):
+        command.main()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_page_has_a_row_for_all_that_is_measured_with_the_bar_that_the_code_has():
     bars = {what: bar for module in QUESTIONS.values() for what, bar in module.BARS.items()}
     assert len(bars) == sum(len(module.BARS) for module in QUESTIONS.values())  # no name stands for two

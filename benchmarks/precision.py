@@ -32,7 +32,11 @@ def main() -> None:
         given += ["--batch-size", str(arguments.batch_size)]
 
         def mine(precision: str):
-            return lambda: _must(zfpipe([*given, "--precision", precision, "--out", str(paths[precision])]))
+            def run() -> None:
+                print(f"{precision}:", file=sys.stderr)
+                _must(zfpipe([*given, "--precision", precision, "--out", str(paths[precision])]))
+
+            return run
 
         spent = side_by_side({each: mine(each) for each in precisions}, 3)
         found = {each: read_topk(path).layers for each, path in paths.items()}

@@ -38,6 +38,14 @@ def test_the_same_rows_give_the_same_bytes(tmp_path, rows):
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
+def test_weights_that_were_not_trained_have_no_panel_of_a_rate(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda path, figure, *_, **__: kept.append(figure))
+    draw_curves(tmp_path / "curves.png", [{"epoch": 0, "val_loss": 2.0, "val_top1": 0.1}])
+    assert [axes.get_ylabel() for axes in kept[0].axes] == ["cross-entropy (nats)", "fraction right"]
+    assert kept[0].axes[0].get_legend().get_texts()[0].get_text() == "validation"
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write"):

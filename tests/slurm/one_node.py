@@ -95,7 +95,8 @@ class OneNode:
     def stop(self) -> None:
         """End jobs, then the daemons, the last one first; take the links away."""
         if len(self.daemons) == 3:
-            subprocess.run(["scancel", "--full", "--user=root"], capture_output=True, timeout=SECONDS)
+            ours = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}  # never those of another Slurm
+            subprocess.run(["scancel", "--full", "--user=root"], env=ours, capture_output=True, timeout=SECONDS)
             time.sleep(1)
         for daemon in reversed(self.daemons):
             daemon.send_signal(signal.SIGTERM)

@@ -143,6 +143,14 @@ def test_a_mistake_in_the_config_is_one_sentence(fresh, section, words):
     assert said[0].startswith(words)
 
 
+@pytest.mark.parametrize("place", ["results", "results/data", "results/tiny"])
+def test_a_file_in_the_place_of_a_folder_is_one_sentence(fresh, place):
+    (fresh / place).parent.mkdir(exist_ok=True)
+    (fresh / place).write_text("")
+    (said,) = _said(fresh.snakemake("-n", status=1))
+    assert said == f"{place} is no folder, and files are to be written into it; move it out of the way."
+
+
 def test_a_dry_run_takes_no_torch(fresh):
     """Importing it takes seconds; a dry run of our own networks does without."""
     fresh.command()

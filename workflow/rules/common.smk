@@ -17,6 +17,7 @@ from zfpipe.errors import UserError
 from zfpipe.experiment import load, packed_size
 from zfpipe.experiment_data import KEYS_OF
 from zfpipe.files.code import code_sha256
+from zfpipe.files.whole import require_folders
 
 # What is imported stays: while rules are read, Python would look through all of it for garbage again and again.
 gc.freeze()
@@ -24,6 +25,9 @@ gc.freeze()
 try:
     EXPERIMENT = load(
         config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+    )
+    require_folders(
+        "results", "results/data", *(f"results/{name}" for name in EXPERIMENT["runs"])
     )
 except UserError as error:  # one sentence; a WorkflowError would add lines of this file
     logger.error(str(error))

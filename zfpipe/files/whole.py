@@ -50,6 +50,13 @@ def require_writable(path: str | Path) -> None:
         aside.unlink()
 
 
+def require_folders(*paths: str | Path) -> None:
+    """Raise UserError if something else stands where one of these folders is, or will be made."""
+    for path in map(Path, paths):
+        if (path.exists() or path.is_symlink()) and not path.is_dir():
+            raise UserError(f"{path} is no folder, and files are to be written into it; move it out of the way.")
+
+
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; put it in place of `path` when the block ends well.

@@ -12,13 +12,14 @@ TRAIN, VAL = "#0072b2", "#d55e00"
 
 
 def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: str = "") -> None:
-    """Draw one row of metrics an epoch as three panels into a PNG; the same rows give the same bytes."""
+    """Draw one row of metrics an epoch as panels into a PNG; the same rows give the same bytes."""
     with in_style():
-        figure = Figure(figsize=(10, 3), layout="constrained")
-        loss, accuracy, rate = figure.subplots(1, 3)
-        _draw_loss(loss, rows)
-        _draw_accuracy(accuracy, rows)
-        _draw_rate(rate, rows)
+        panels = [_draw_loss, _draw_accuracy] if rows else []
+        if any("learning_rate" in row for row in rows):  # weights taken as they are had none
+            panels.append(_draw_rate)
+        figure = Figure(figsize=(10, 3 if panels else 0.6), layout="constrained")
+        for number, draw in enumerate(panels, 1):
+            draw(figure.add_subplot(1, len(panels), number), rows)
         figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
         save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
 
@@ -68,5 +69,5 @@ def _finish(axes: Axes, what: str) -> None:
     if epochs:
         room = 0.04 * (epochs[-1] - epochs[0]) or 0.5
         axes.set(xlim=(epochs[0] - room, epochs[-1] + room), xticks=epoch_ticks(int(epochs[0]), int(epochs[-1])))
-    if len(axes.lines) > 1:
+    if any(line.get_label() != what for line in axes.lines):
         axes.legend(fontsize="small", handlelength=3)

@@ -1,5 +1,8 @@
 """The deconvnet against autograd, captum and explicit loops."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -241,3 +244,15 @@ def test_a_network_that_branches_on_its_data_is_refused():
 
     with pytest.raises(UserError, match="cannot be traced"):
         trace(Branching(), (8, 8))
+
+
+def test_a_projection_takes_no_compiler():
+    """torch.func.vjp imports PyTorch's, a second of each job; so does torchvision."""
+    asked = (
+        "import sys, torch; from zfpipe.nets import deconvnet; from zfpipe.nets.paper import zfnet;"
+        "from zfpipe.nets.trace import trace; traced = trace(zfnet(3, width=0.05, input_size=64).eval(), (64, 64));"
+        "maps, down = deconvnet.forward(traced, torch.rand(1, 3, 64, 64), 'conv3.relu');"
+        "print(down(maps).shape[2], 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["64", "False"]

@@ -220,8 +220,22 @@ def skip_normalisation(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
 
 
 def adjoint(run, *inputs: Tensor) -> tuple[Tensor, Down]:
-    """Run a linear (or affine) step; its way down is the exact adjoint, from which a bias drops out."""
-    return torch.func.vjp(run, *inputs)
+    """Run a linear (or affine) step; its way down is the exact adjoint, from which a bias drops out.
+
+    torch.func.vjp takes longer, and a second to import PyTorch's compiler: it is for steps that take or give tuples.
+    """
+    if not all(isinstance(x, Tensor) for x in inputs):
+        return torch.func.vjp(run, *inputs)
+    with torch.enable_grad():
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        out = run(*leaves)
+    if not isinstance(out, Tensor):
+        return torch.func.vjp(run, *inputs)
+
+    def down(signal: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(out, leaves, signal, retain_graph=True, materialize_grads=True)
+
+    return out.detach(), down
 
 
 def keep_last(plane: Tensor, dim: int, switches: Tensor, signal: Tensor) -> Tensor:

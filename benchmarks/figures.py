@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.material import mined_zfnet
+from benchmarks.material import mined
 from benchmarks.table import Row
 from benchmarks.timing import side_by_side
 from zfpipe.__main__ import main
@@ -16,7 +16,7 @@ BARS = dict.fromkeys(("figure of conv3, PNG", "figure of conv3, PDF", "gallery o
 def measure(folder: Path, quick: bool) -> list[Row]:
     """Return seconds, of the clock and of CPU, for all 384 units of conv3 of ZFNet (48 of them if quick)."""
     count = 48 if quick else 384
-    files = mined_zfnet(folder, 64)
+    files = mined(folder, 64)
     options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     units = map(str, np.linspace(0, 383, count).astype(int))
     reconstruction, site = str(folder / "conv3.h5"), folder / "site"

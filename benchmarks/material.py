@@ -1,5 +1,6 @@
 """What is measured: networks with random weights, and images cut from the photographs that ship with scikit-image."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from zfpipe.nets.models import Model, build, save_model
 
 SIDE = 224
 MANIFEST = "b" * 64
+CONVOLUTIONS = [f"conv{number}" for number in range(1, 6)]
 
 
 def model(name: str, seed: int = 0, side: int = SIDE, **settings) -> Model:
@@ -51,12 +53,11 @@ def _views(count: int, to: int):
         yield np.asarray(view)
 
 
-def mined_zfnet(folder: Path, count: int) -> dict[str, Path]:
-    """Write a ZFNet, `count` images, and what was mined from them; return the paths of all three."""
-    files = {"model": model_file(folder / "model.pt"), "images": packed_file(folder / "val.h5", count)}
+def mined(folder: Path, count: int, name: str = "zfnet", layers: Sequence[str] = CONVOLUTIONS) -> dict[str, Path]:
+    """Write a network, `count` images, and what was mined from them; return the paths of all three."""
+    files = {"model": model_file(folder / "model.pt", name), "images": packed_file(folder / "val.h5", count)}
     files["topk"] = folder / "topk.h5"
     options = [word for name in ("model", "images") for word in (f"--{name}", str(files[name]))]
-    layers = [f"conv{number}" for number in range(1, 6)]
     threads = ["--threads", str(torch.get_num_threads())]
     assert main(["mine", *options, "--out", str(files["topk"]), "--layers", *layers, *threads, "--device", "cpu"]) == 0
     return files

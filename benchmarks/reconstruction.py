@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from captum.attr import NeuronDeconvolution
 
-from benchmarks.material import mined_zfnet
+from benchmarks.material import mined
 from benchmarks.table import Row
 from benchmarks.timing import CPU, Spent, side_by_side
 from zfpipe.data.packed import open_packed
@@ -30,6 +30,7 @@ BARS = {
     "reconstruct all, over captum": 10,
     "reconstruct all, over its arithmetic": 0.6,
     "reconstruct conv5 of an image each, over its arithmetic": None,
+    "reconstruct resnet18 layer3, over captum": None,
 }
 K = 9
 IMAGES = 192
@@ -52,7 +53,7 @@ FIELDS = {  # positions of each map that a unit's signal reaches, from pixels up
 def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return a row for each layer over captum, one overall, and the same over the necessary arithmetic."""
     warnings.filterwarnings("ignore", module="captum")
-    files = mined_zfnet(folder, IMAGES)
+    files = mined(folder, IMAGES)
     measured = {"conv3": 6, "conv5": 5} if quick else MEASURED if device == CPU else dict.fromkeys(LAYERS, IMAGES)
     rounds = 1 if quick else 3
     rows, totals = [], np.zeros((3, 2))
@@ -66,7 +67,7 @@ def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     everything = sum(LAYERS[layer] for layer in measured) * K
     detail = f"each layer's cost times its {everything} patches"
     rows += _rows("all", detail, everything, *(Spent(*both) for both in totals))
-    return rows if quick else [*rows, _of_an_image_each(files, folder, rounds, device)]
+    return rows if quick else [*rows, _of_an_image_each(files, folder, rounds, device), _branches(folder, device)]
 
 
 def _of_an_image_each(files: dict[str, Path], folder: Path, rounds: int, device: torch.device) -> Row:
@@ -75,6 +76,26 @@ def _of_an_image_each(files: dict[str, Path], folder: Path, rounds: int, device:
     patches, spent = _layer(files, entries, folder, rounds, device)
     what, detail = "reconstruct conv5 of an image each, over its arithmetic", f"{patches} patches of as many images"
     return Row.over(what, "patches/s", patches, spent["stage"], spent["limit"], BARS[what], detail)
+
+
+def _branches(folder: Path, device: torch.device) -> Row:
+    """Return the row of a network that is no plain chain: windows of all its maps go down."""
+    name, count = "layer3.1.relu_1", 48 if device == CPU else IMAGES
+    (folder / "resnet18").mkdir()
+    files = mined(folder / "resnet18", count, "torchvision:resnet18", [name])
+    entries = _entries(files, name, np.arange(count), most=1)
+    model = load_model(files["model"]).to(device)
+    for module in model.network.modules():  # captum hooks rectifications, which then may not be in place
+        module.inplace = False
+    patches = int(entries.present.sum())
+    candidates = {
+        "stage": _stage(files, model, entries, folder / "out.h5"),
+        "captum": _captum(model, entries, "layer3.1", min(patches, 32)),
+    }
+    spent = side_by_side(candidates, 3)
+    captum = _times(spent["captum"], patches / min(patches, 32))
+    what, detail = "reconstruct resnet18 layer3, over captum", f"{patches} patches of as many images"
+    return Row.over(what, "patches/s", patches, spent["stage"], captum, BARS[what], detail)
 
 
 def _rows(layer: str, detail: str, patches: int, stage: Spent, captum: Spent, limit: Spent) -> list[Row]:
@@ -104,12 +125,15 @@ def _layer(
     sampled = min(patches, 32)
     candidates = {
         "stage": _stage(files, model, entries, folder / "out.h5"),
-        "captum": _captum(model, entries, sampled),
+        "captum": _captum(model, entries, f"{entries.name}.relu", sampled),
         "limit": _limit(model, entries.name, patches),
     }
     spent = side_by_side(candidates, rounds)
-    captum = Spent(*(np.array([spent["captum"].wall, spent["captum"].cpu]) * patches / sampled))
-    return patches, spent | {"captum": captum}
+    return patches, spent | {"captum": _times(spent["captum"], patches / sampled)}
+
+
+def _times(spent: Spent, factor: float) -> Spent:
+    return Spent(spent.wall * factor, spent.cpu * factor)
 
 
 def _stage(files: dict[str, Path], model: Model, entries: LayerTopK, out: Path) -> Callable[[], object]:
@@ -126,7 +150,7 @@ def _stage(files: dict[str, Path], model: Model, entries: LayerTopK, out: Path) 
     return run
 
 
-def _captum(model: Model, entries: LayerTopK, count: int) -> Callable[[], object]:
+def _captum(model: Model, entries: LayerTopK, module: str, count: int) -> Callable[[], object]:
     """Captum at its best: channels last, a batch of 32 entries of any units at once."""
     network = model.network.to(memory_format=torch.channels_last)
     places = np.argwhere(entries.present)[:count]
@@ -136,7 +160,7 @@ def _captum(model: Model, entries: LayerTopK, count: int) -> Callable[[], object
         for part in (places[:, 0], entries.row[tuple(places.T)], entries.col[tuple(places.T)])
     )
     images = torch.randn(count, 3, *model.input_size, device=device).contiguous(memory_format=torch.channels_last)
-    explain = NeuronDeconvolution(network, network.get_submodule(f"{entries.name}.relu"))
+    explain = NeuronDeconvolution(network, network.get_submodule(module))
     return lambda: explain.attribute(images, lambda maps: maps[torch.arange(count, device=device), unit, row, col])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from benchmarks.material import mined_zfnet
+from benchmarks.material import mined
 from benchmarks.timing import machine
 from zfpipe.__main__ import main as zfpipe
 
@@ -30,7 +30,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = mined_zfnet(folder, 256)
+        files = mined(folder, 256)
         with h5py.File(files["images"]) as file:
             images = file["images"][...]
         rows += _table(folder, "images, 224 px", images, {"1 image": 1, "8 images": 8, "32 images": 32})

@@ -125,6 +125,11 @@ def test_random_graphs_agree_with_autograd(network, height, width, seed):
             assert relative(signal, wanted) < 1e-10, layer.name
         else:
             assert not signal.any()
+        # Of a batch the first goes up whole; of the others what switches need has to do.
+        first, lean = deconvnet.forward(traced, torch.cat([images.flip(3), images]), layer.step, whole=False)
+        assert torch.equal(first, deconvnet.forward(traced, images.flip(3), layer.step)[0])
+        alike = lean(deconvnet.point(first, mine[0][place].expand(2), *(torch.tensor([at] * 2) for at in place)))
+        torch.testing.assert_close(alike[1:], signal, rtol=1e-12, atol=1e-12 * float(signal.abs().max()))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -36,8 +36,7 @@ def test_linear_rules_are_adjoint(name):
         module.running_mean.normal_()
         module.weight.data.normal_()
     x = random(2, 4, 11, 8)
-    output, down = RULES[type(module)].apply(module, vars(module), x)
-    assert torch.equal(output, module(x))
+    down, output = RULES[type(module)].apply(module, vars(module), torch.zeros_like(x)), module(x)
     linear = output - module(torch.zeros_like(x))  # without the bias, which is no part of A
     y = random(*output.shape, seed=1)
     (signal,) = down(y)
@@ -57,8 +56,8 @@ def test_linear_rules_are_adjoint(name):
 )
 def test_unpooling_is_adjoint_to_picking_the_switches(settings):
     x = random(2, 3, 10, 13)
-    output, down = RULES[nn.MaxPool2d].apply(None, settings, x)
-    _, switches = F.max_pool2d(x, *settings.values(), return_indices=True)
+    down = RULES[nn.MaxPool2d].apply(None, settings, x)
+    output, switches = F.max_pool2d(x, *settings.values(), return_indices=True)
     other = random(*x.shape, seed=3)
     picked = other.flatten(2).gather(2, switches.flatten(2)).view_as(output)
     y = random(*output.shape, seed=1)
@@ -68,9 +67,9 @@ def test_unpooling_is_adjoint_to_picking_the_switches(settings):
 
 def test_a_sum_sends_the_signal_to_both_and_a_concatenation_splits_it():
     a, b = random(1, 2, 3, 3), random(1, 4, 3, 3, seed=1)
-    _, down = RULES[torch.add].apply(torch.add, {}, a, a + 1)
+    down = RULES[torch.add].apply(torch.add, {}, a, a + 1)
     assert all(torch.equal(part, a) for part in down(a))
-    _, down = RULES[torch.cat].apply(lambda *parts: torch.cat(parts, 1), {"dim": 1}, a, b)
+    down = RULES[torch.cat].apply(lambda *parts: torch.cat(parts, 1), {"dim": 1}, a, b)
     signal = random(1, 6, 3, 3, seed=2)
     assert [part.shape[1] for part in down(signal)] == [2, 4]
     assert torch.equal(torch.cat(down(signal), 1), signal)
@@ -78,16 +77,14 @@ def test_a_sum_sends_the_signal_to_both_and_a_concatenation_splits_it():
 
 def test_the_signal_is_rectified_whatever_was_active_on_the_way_up():
     x, signal = torch.tensor([-1.0, 2.0, -3.0, 4.0]), torch.tensor([5.0, -6.0, -7.0, 8.0])
-    output, down = RULES[nn.ReLU].apply(F.relu, {}, x)
-    assert output.tolist() == [0, 2, 0, 4]
+    down = RULES[nn.ReLU].apply(F.relu, {}, x)
     assert down(signal)[0].tolist() == [5, 0, 0, 8]
 
 
 def test_contrast_normalisation_passes_the_signal_as_it_is():
     x, signal = random(1, 8, 4, 4), random(1, 8, 4, 4, seed=1)
     norm = nn.LocalResponseNorm(5, k=2.0)
-    output, down = RULES[nn.LocalResponseNorm].apply(norm, vars(norm), x)
-    assert torch.equal(output, norm(x))
+    down = RULES[nn.LocalResponseNorm].apply(norm, vars(norm), x)
     assert torch.equal(down(signal)[0], signal)
 
 
@@ -102,22 +99,20 @@ def test_the_last_of_colliding_values_stays_in_row_major_order():
 def test_a_leaky_rectification_treats_the_signal_as_it_treats_values(module):
     module = module.double().requires_grad_(False)
     x, signal = random(1, 4, 3, 3), random(1, 4, 3, 3, seed=1)
-    output, down = RULES[type(module)].apply(module, vars(module), x)
-    assert torch.equal(output, module(x))
+    down = RULES[type(module)].apply(module, vars(module), x)
     slope = 0.2 if isinstance(module, nn.LeakyReLU) else 0.3
     torch.testing.assert_close(down(signal)[0], torch.where(signal > 0, signal, slope * signal), rtol=1e-7, atol=0)
 
 
 def test_a_cap_holds_on_the_way_up_alone():
-    output, down = RULES[nn.ReLU6].apply(F.relu6, {}, torch.tensor([-1.0, 9.0]))
-    assert output.tolist() == [0, 6]
+    down = RULES[nn.ReLU6].apply(F.relu6, {}, torch.tensor([-1.0, 9.0]))
     assert down(torch.tensor([8.0, -8.0]))[0].tolist() == [8, 0]
 
 
 def test_adaptive_unpooling_is_adjoint_to_picking_the_switches():
     x = random(2, 3, 10, 13)
-    output, down = RULES[nn.AdaptiveMaxPool2d].apply(None, {"output_size": (4, 5)}, x)
-    _, switches = F.adaptive_max_pool2d(x, (4, 5), return_indices=True)
+    down = RULES[nn.AdaptiveMaxPool2d].apply(None, {"output_size": (4, 5)}, x)
+    output, switches = F.adaptive_max_pool2d(x, (4, 5), return_indices=True)
     other, y = random(*x.shape, seed=3), random(*output.shape, seed=1)
     picked = other.flatten(2).gather(2, switches.flatten(2)).view_as(output)
     torch.testing.assert_close((picked * y).sum(), (other * down(y)[0]).sum(), rtol=1e-12, atol=1e-12)

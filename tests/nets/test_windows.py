@@ -94,6 +94,26 @@ def test_many_entries_at_once_are_what_each_is_alone(lively):
         assert np.array_equal(together.box[i], alone.box[0])
 
 
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v2"])
+def test_what_was_mined_stands_for_what_is_not_computed_again(name, lively):
+    network = lively(models.get_model(name, num_classes=5), torch.float64)
+    model, traced = as_model(network, 96, torch.float64), trace(network, (96, 96))
+    layer = list(layers(traced).values())[9]
+    generator = np.random.default_rng(1)
+    images = generator.integers(0, 255, (3, 96, 96, 3)).astype(np.uint8)
+    channel, row, col = (generator.integers(0, limit, 5) for limit in (layer.channels, *layer.map_size))
+    given = images, np.array([1, 0, 2, 2, 1]), channel, row, col
+    projector = Projector(model, traced, layer)
+    wanted = projector(*given)
+    assert (wanted.activation > 0).any()
+    found = projector(*given, wanted.activation)
+    assert found.activation[0] == pytest.approx(wanted.activation[0], rel=1e-12)
+    assert np.isnan(found.activation[1:]).all()
+    np.testing.assert_allclose(found.projection, wanted.projection, rtol=1e-9, atol=1e-12)
+    twice = projector(*given, 2 * wanted.activation)
+    np.testing.assert_allclose(twice.projection, 2 * wanted.projection, rtol=1e-9, atol=1e-12)
+
+
 @st.composite
 def small_networks(draw):
     """A random chain of convolutions, normalisations, rectifications and poolings, ending in a rectification."""

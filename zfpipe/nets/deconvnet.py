@@ -17,17 +17,20 @@ NOTHING = (math.inf, "")
 
 @torch.no_grad()
 def forward(
-    traced: Traced, images: Tensor, layer: str, collide: str = "add"
+    traced: Traced, images: Tensor, layer: str, collide: str = "add", whole: bool = True
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Run images (B, 3, H, W), already normalised, up to a layer (a step's qualified name).
 
     Returns the layer's map, (B, C, h, w) or (B, C), and a function `project` that carries a signal of that shape down
     to pixels, (B, 3, H, W). `collide` says what happens where unpooled values meet: they 'add', or the last one
-    stays ('overwrite').
+    stays ('overwrite'). Unless `whole`, the map returned is the first image's alone, and of the others nothing is
+    computed but what switches need.
     Raises UserError, naming the step, where an operation has no rule.
     """
     steps = traced.upto([layer])
     values: dict[fx.Node, Any] = traced.constants | {traced.input_node: images}
+    first = {} if whole else _values(steps, traced.constants | {traced.input_node: images[:1]})
+    needed = {step.node for step in steps} if whole else _below_switches(steps)
     downs = []
     for step in steps:
         if not step.sources:  # a size, a constant: nothing for a signal to pass through
@@ -37,10 +40,9 @@ def forward(
         if refused:
             raise UserError(f"The deconvnet cannot go down from {layer}: {refused}; {supported()}.")
         settings = step.settings(values) | {"overwrite": collide == "overwrite"}
-        inputs = (values[source] for source in step.sources)
-        run = _as_function(step, values)
-        values[step.node], down = RULES[step.operation].apply(run, settings, *inputs)
+        down = RULES[step.operation].apply(_as_function(step, values), settings, *map(values.get, step.sources))
         downs.append((step.node, step.sources, down))
+        values[step.node] = step.run(values) if step.node in needed else _blank(first[step.node], len(images))
     top = steps[-1].node
 
     @torch.no_grad()
@@ -54,7 +56,7 @@ def forward(
                 signals[source] = signals[source] + part if source in signals else part
         return signals[traced.input_node]
 
-    return values[top], project
+    return values[top] if whole else first[top], project
 
 
 def seed(activations: Tensor, channel: Tensor, row: Tensor, col: Tensor) -> Tensor:
@@ -63,10 +65,15 @@ def seed(activations: Tensor, channel: Tensor, row: Tensor, col: Tensor) -> Tens
     `channel`, `row`, `col` are (B,) index tensors ("set all other activations in the layer to zero").
     """
     maps = activations if activations.dim() == 4 else activations[..., None, None]
-    image = torch.arange(len(maps), device=maps.device)
-    signal = torch.zeros_like(maps)
-    signal[image, channel, row, col] = maps[image, channel, row, col]
-    return signal.view_as(activations)
+    return point(activations, maps[torch.arange(len(maps), device=maps.device), channel, row, col], channel, row, col)
+
+
+def point(like: Tensor, strength: Tensor, channel: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    """Return signals (B, C, h, w) or (B, C) for the layer that the map `like` is of, each of `strength` (B,) at one
+    position and 0 elsewhere."""
+    signal = like.new_zeros(len(strength), *(like if like.dim() == 4 else like[..., None, None]).shape[1:])
+    signal[torch.arange(len(signal), device=like.device), channel, row, col] = strength
+    return signal if like.dim() == 4 else signal.flatten(1)
 
 
 def supported() -> str:
@@ -96,6 +103,28 @@ def obstacles(traced: Traced) -> dict[str, str]:
             own = obstacle(step, traced.facts)
             first[step.node] = min([first[source] for source in step.sources] + ([(number, own)] if own else []))
     return {step.name: first[step.node][1] for step in traced.steps if step.sources}
+
+
+def _values(steps: list[Step], values: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
+    for step in steps:
+        values[step.node] = step.run(values)
+    return values
+
+
+def _below_switches(steps: list[Step]) -> set[fx.Node]:
+    """The nodes that are looked at on the way down, and those that they are computed from."""
+    needed: set[fx.Node] = set()
+    for step in reversed(steps):
+        if step.node in needed or (step.sources and step.operation in RULES and RULES[step.operation].sees):
+            needed.update(step.node.all_input_nodes)
+    return needed
+
+
+def _blank(value: Any, images: int) -> Any:
+    """Stand in for what a step gives: the same shapes, for so many images, and a single 0 in memory."""
+    if isinstance(value, Tensor):
+        return value.new_zeros(()).expand(images, *value.shape[1:])
+    return type(value)(_blank(part, images) for part in value)
 
 
 def _as_function(step: Step, values: dict[fx.Node, Any]) -> Callable[..., Tensor]:

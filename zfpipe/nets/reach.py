@@ -17,12 +17,12 @@ from zfpipe.nets.chain import CONVOLVE, POOL, RECTIFIED, Link, chain_to, inside,
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import Model
 from zfpipe.nets.trace import Traced
+from zfpipe.nets.transposed import transposed
 from zfpipe.nets.windows import Cut, Projector, cut
 
 PIXELS_A_BATCH = 1 << 19  # bounds the memory of a batch whatever the layer; larger ones are no faster
 ON_A_GPU = 1 << 22  # which small batches keep waiting for the next
 MOST_A_BATCH = 1024
-FEW = 16  # maps below a strided convolution from which its transpose is a plain convolution in phases
 
 
 def projector_of(model: Model, traced: Traced, layer: Layer, collide: str) -> "Projector | ReachProjector":
@@ -38,7 +38,7 @@ class ReachProjector:
     def __init__(self, model: Model, layer: Layer, links: list[Link]):
         self.model, self.layer = model, layer
         self.up, self.top = links[:-2], links[-2]
-        self.ways = [_way_down(link) for link in self.up]
+        self.ways = [transposed(link.module) if link.kind == CONVOLVE else None for link in self.up]
 
     @property
     def batch_size(self) -> int:
@@ -53,9 +53,18 @@ class ReachProjector:
 
     @torch.inference_mode()
     def __call__(
-        self, images: np.ndarray, which: np.ndarray, channel: np.ndarray, row: np.ndarray, col: np.ndarray
+        self,
+        images: np.ndarray,
+        which: np.ndarray,
+        channel: np.ndarray,
+        row: np.ndarray,
+        col: np.ndarray,
+        mined: np.ndarray | None = None,
     ) -> Cut:
-        """Project B entries: of image `which[b]` of `images` (N, H, W, 3) uint8, unit `channel[b]` at row, col."""
+        """Project B entries: of image `which[b]` of `images` (N, H, W, 3) uint8, unit `channel[b]` at row, col.
+
+        Signals begin as strong as what was `mined` (B,), or as the activations, all of which are computed again.
+        """
         starts = self._starts(row, col)
         box = np.concatenate([starts[0], starts[0] + np.array(self._field)], axis=1)
         patch = np.stack([cut(images[i], 0, 0, edges) for i, edges in zip(which, box, strict=True)])
@@ -67,7 +76,8 @@ class ReachProjector:
         activation = _dilated_dot(maps, filters, self.top.module)
         if self.top.module.bias is not None:
             activation += self.top.module.bias[torch.from_numpy(channel).to(maps.device)]
-        signal = self._top_down(activation, filters, starts[-1])
+        strength = activation.clamp(min=0) if mined is None else torch.from_numpy(mined).to(activation)
+        signal = self._top_down(strength, filters, starts[-1])
         projection = self._down(signal, switches, starts).permute(0, 2, 3, 1)
         return Cut(
             activation=activation.clamp(min=0).cpu().numpy(),
@@ -142,9 +152,9 @@ class ReachProjector:
         _fill_outside(x, starts[-1], self.top, 0.0)
         return x, switches
 
-    def _top_down(self, activation: Tensor, filters: Tensor, start: np.ndarray) -> Tensor:
-        """Return the signal below the top: the unit's own filter, as strong as its activation."""
-        signal = filters * activation.clamp(min=0)[:, None, None, None]
+    def _top_down(self, strength: Tensor, filters: Tensor, start: np.ndarray) -> Tensor:
+        """Return the signal below the top: the unit's own filter, as strong as `strength` (B,)."""
+        signal = filters * strength[:, None, None, None]
         rows, cols = pair(self.top.module.dilation)
         if (rows, cols) != (1, 1):
             spread = signal.new_zeros(*signal.shape[:2], *self.top.reach)
@@ -164,50 +174,6 @@ class ReachProjector:
             elif link.kind == RECTIFIED:
                 signal = F.relu_(signal)
         return signal
-
-
-class Transposed(nn.Module):
-    """The transposed filters of a convolution, without its padding: the signal reaches all that the filters saw."""
-
-    def __init__(self, convolution: nn.Conv2d):
-        super().__init__()
-        self.own = convolution
-
-    def forward(self, signal: Tensor) -> Tensor:
-        own = self.own
-        return F.conv_transpose2d(signal, own.weight, None, own.stride, 0, 0, own.groups, own.dilation)
-
-
-class InPhases(nn.Module):
-    """The same as one plain convolution: an output for each map and each of stride x stride phases, then interleaved.
-
-    Faster where there are few maps below (the image's channels), as a kernel works on many outputs at once.
-    """
-
-    def __init__(self, convolution: nn.Conv2d):
-        super().__init__()
-        stride, kernel = convolution.stride[0], convolution.kernel_size
-        missing = [-length % stride for length in kernel]
-        phases = F.pixel_unshuffle(F.pad(convolution.weight, (0, missing[1], 0, missing[0])), stride)
-        self.weight = phases.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self.stride, self.missing = stride, missing
-
-    def forward(self, signal: Tensor) -> Tensor:
-        border = [length - 1 for length in self.weight.shape[2:]]
-        phases = F.conv2d(signal, self.weight, padding=border).permute(0, 2, 3, 1)
-        images, rows, cols, outputs = phases.shape
-        stride, maps = self.stride, outputs // self.stride**2
-        apart = phases.view(images, rows, cols, maps, stride, stride).permute(0, 1, 4, 2, 5, 3)
-        whole = apart.reshape(images, rows * stride, cols * stride, maps).permute(0, 3, 1, 2)
-        return whole[:, :, : rows * stride - self.missing[0], : cols * stride - self.missing[1]]
-
-
-def _way_down(link: Link) -> nn.Module | None:
-    if link.kind != CONVOLVE:
-        return None
-    own = link.module
-    square = own.stride[0] == own.stride[1] and own.dilation == (1, 1) and own.groups == 1
-    return InPhases(own) if square and own.in_channels <= FEW else Transposed(own)
 
 
 def _filter(x: Tensor, own: nn.Conv2d) -> Tensor:

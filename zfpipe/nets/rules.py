@@ -1,11 +1,12 @@
 """The deconvnet's rules: one small function for each kind of operation (paper, section 2.1).
 
-A rule runs its operation and returns the output with the function that carries a signal back down:
+A rule returns the function that carries a signal back down through an operation:
 
-    rule(run, settings, *inputs) -> output, down        down(signal) -> a tuple, one signal for each input
+    rule(run, settings, *inputs) -> down        down(signal) -> a tuple, one signal for each input
 
-`run(*inputs)` is the operation itself, `settings` its kernel_size, stride and so on. To teach zfpipe an operation,
-write one function here, for module types, functions and names of methods. Its decorator says two more things:
+`run(*inputs)` is the operation itself, `settings` its kernel_size, stride and so on. Of the inputs only shapes count:
+a linear operation has one way down, whatever went up. To teach zfpipe an operation, write one function here, for
+module types, functions and names of methods. Its decorator says what else there is to know:
 
 `reach`, how much of its input one position of its output sees:
     'point'   that position alone
@@ -16,6 +17,8 @@ write one function here, for module types, functions and names of methods. Its d
     'border'  that position, on a map with a border added
     'moves'   values are only moved about (or averaged over an axis): geometry finds out where to, call by call
 
+`sees`: the way down depends on the values that went up, as that of a max-pooling on where its maxima stood.
+
 `refuses(settings, signals) -> str`, where the rule does not hold for every call: why not, or ''. `signals` says where
 among the arguments the signals stand.
 """
@@ -23,6 +26,7 @@ among the arguments the signals stand.
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -30,6 +34,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zfpipe.nets.inplace import with_item
+from zfpipe.nets.transposed import transposed
 
 Down = Callable[[Tensor], tuple[Tensor, ...]]
 Refuses = Callable[[dict[str, Any], list[int | str]], str]
@@ -41,23 +46,25 @@ def never(settings: dict, signals: list) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule's function, how far its operation reaches, whether its output is a layer, and what it refuses."""
+    """A rule's function, how far its operation reaches, whether its output is a layer, whether its way down depends on
+    the values that went up, and what it refuses."""
 
-    apply: Callable[..., tuple[Tensor, Down]]
+    apply: Callable[..., Down]
     reach: str
     rectifies: bool
+    sees: bool
     refuses: Refuses
 
 
 RULES: dict[Any, Rule] = {}
 
 
-def rule(*operations: Any, reach: str = "point", rectifies: bool = False, refuses: Refuses = never):
+def rule(*operations: Any, reach: str = "point", rectifies: bool = False, sees: bool = False, refuses: Refuses = never):
     """Register the decorated function for module types, functions and method names."""
 
     def register(apply):
         for operation in operations:
-            RULES[operation] = Rule(apply, reach, rectifies, refuses)
+            RULES[operation] = Rule(apply, reach, rectifies, sees, refuses)
         return apply
 
     return register
@@ -97,22 +104,22 @@ def random_now(settings: dict, signals: list) -> str:
 @rule(
     nn.Hardtanh, F.hardtanh, torch.clamp, "clamp", "clamp_min", torch.clamp_min, rectifies=True, refuses=floor_not_zero
 )
-def rectify(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def rectify(run, settings: dict, x: Tensor) -> Down:
     """Section 2.1, Rectification: the signal, too, is kept positive.
 
     A cap (ReLU6) holds on the way up alone: it bounds activations, and a signal is no activation.
     """
-    return run(x), lambda signal: (F.relu(signal),)
+    return lambda signal: (F.relu(signal),)
 
 
 @rule(nn.LeakyReLU, F.leaky_relu, nn.PReLU, F.prelu, torch.prelu, nn.RReLU, F.rrelu, rectifies=True, refuses=random_now)
-def rectify_leakily(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def rectify_leakily(run, settings: dict, x: Tensor) -> Down:
     """A leaky rectification treats the signal as it treats values: its negative part is scaled by the same slope."""
-    return run(x), lambda signal: (run(signal),)
+    return lambda signal: (run(signal),)
 
 
-@rule(nn.MaxPool2d, F.max_pool2d, torch.max_pool2d, reach="window", refuses=other_maps)
-def unpool(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+@rule(nn.MaxPool2d, F.max_pool2d, torch.max_pool2d, reach="window", sees=True, refuses=other_maps)
+def unpool(run, settings: dict, x: Tensor) -> Down:
     """Section 2.1, Unpooling: each value goes back to the place that its maximum came from, its switch.
 
     Where pooling windows overlap, several values may go to one place; there they add, as in the exact adjoint.
@@ -120,51 +127,61 @@ def unpool(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
     """
     otherwise = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
     rest = {key: settings.get(key, value) for key, value in otherwise.items()}
-    pooled, switches = F.max_pool2d(x, settings["kernel_size"], **rest, return_indices=True)
-    return pooled, _down_switches(switches, x.shape, settings)
+    _, switches = F.max_pool2d(x, settings["kernel_size"], **rest, return_indices=True)
+    return _down_switches(switches, x.shape, settings)
 
 
-@rule(nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d, reach="whole", refuses=other_maps)
-def unpool_adaptively(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+@rule(nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d, reach="whole", sees=True, refuses=other_maps)
+def unpool_adaptively(run, settings: dict, x: Tensor) -> Down:
     """The same, for pooling to a given size."""
-    pooled, switches = F.adaptive_max_pool2d(x, settings["output_size"], return_indices=True)
-    return pooled, _down_switches(switches, x.shape, settings)
+    _, switches = F.adaptive_max_pool2d(x, settings["output_size"], return_indices=True)
+    return _down_switches(switches, x.shape, settings)
 
 
-@rule(nn.Conv2d, F.conv2d, torch.conv2d, reach="window", refuses=gates)
-@rule(nn.ConvTranspose2d, F.conv_transpose2d, torch.conv_transpose2d, reach="unknown", refuses=gates)
-def transpose_filter(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+@rule(nn.Conv2d, reach="window")
+def transpose_filter(run, settings: dict, x: Tensor) -> Down:
     """Section 2.1, Filtering: the same filters, transposed; no bias."""
+    own = SimpleNamespace(**settings, **settings["_parameters"])
+    if own.padding_mode != "zeros" or isinstance(own.padding, str) or own._forward_pre_hooks or own._forward_hooks:
+        return adjoint(run, x)
+    way = transposed(own)
+    return lambda signal: (way(signal, x.shape[2:], own.padding),)
+
+
+@rule(F.conv2d, torch.conv2d, reach="window", refuses=gates)
+@rule(nn.ConvTranspose2d, F.conv_transpose2d, torch.conv_transpose2d, reach="unknown", refuses=gates)
+def transpose_given_filter(run, settings: dict, x: Tensor) -> Down:
+    """The same, for filters that are not a module's."""
     return adjoint(run, x)
 
 
 @rule(nn.Linear, F.linear, reach="last", refuses=gates)
 @rule(torch.matmul, operator.matmul, "matmul", torch.einsum, torch.addmm, reach="whole", refuses=gates)
-def transpose_weights(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def transpose_weights(run, settings: dict, x: Tensor) -> Down:
     """A dense layer is a convolution over the whole of its input: the same weights, transposed; no bias."""
     return adjoint(run, x)
 
 
 @rule(nn.BatchNorm2d, nn.BatchNorm1d, F.batch_norm, torch.batch_norm, refuses=batch_statistics)
-def scale_maps(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def scale_maps(run, settings: dict, x: Tensor) -> Down:
     """Batch normalisation in eval mode multiplies each map by a number, and so does its way down.
 
     The numbers are asked of one position: PyTorch's own way back takes longer than a convolution's.
     """
     position = x[(slice(1), slice(None), *[slice(1)] * (x.dim() - 2))]
-    (factors,) = adjoint(run, position)[1](torch.ones_like(position))
-    return run(x), lambda signal: (signal * factors,)
+    (factors,) = adjoint(run, position)(torch.ones_like(position))
+    return lambda signal: (signal * factors,)
 
 
 @rule(operator.mul, torch.mul, torch.multiply, "mul", refuses=gates)
 @rule(operator.truediv, torch.div, torch.true_divide, "div", refuses=divides)
-def scale(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def scale(run, settings: dict, x: Tensor) -> Down:
     """A factor that does not look at the image scales the signal too."""
     return adjoint(run, x)
 
 
 @rule(operator.add, torch.add, "add", operator.sub, torch.sub, "sub", operator.neg, torch.neg, operator.pos)
-def share(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
+def share(run, settings: dict, *inputs: Tensor) -> Down:
     """A sum sends the signal to each of its terms (negated where it is subtracted); a constant term drops out."""
     return adjoint(run, *inputs)
 
@@ -172,33 +189,33 @@ def share(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
 @rule(F.dropout, F.dropout2d, torch.dropout, "stochastic_depth", refuses=random_now)
 @rule(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 @rule("contiguous", "clone", torch.clone, "float", "double", "to", "detach")
-def pass_on(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def pass_on(run, settings: dict, x: Tensor) -> Down:
     """What does nothing outside training; the signal passes."""
-    return run(x), lambda signal: (signal,)
+    return lambda signal: (signal,)
 
 
 @rule(torch.zeros_like, torch.ones_like, "new_zeros", "new_ones")
-def forget(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def forget(run, settings: dict, x: Tensor) -> Down:
     """Constants of a map's size do not look at its values, so no signal goes down."""
-    return run(x), lambda signal: (torch.zeros_like(x),)
+    return lambda signal: (torch.zeros_like(x),)
 
 
 @rule(nn.AvgPool2d, F.avg_pool2d, reach="window")
 @rule(nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d, reach="whole")
 @rule(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, F.interpolate, reach="unknown")
-def spread_evenly(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def spread_evenly(run, settings: dict, x: Tensor) -> Down:
     """Average pooling gives each pixel of its window an equal share; interpolation gives back what it took."""
     return adjoint(run, x)
 
 
 @rule("mean", torch.mean, "sum", torch.sum, reach="moves")
-def spread_over_axes(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def spread_over_axes(run, settings: dict, x: Tensor) -> Down:
     """A mean over positions is global average pooling."""
     return adjoint(run, x)
 
 
 @rule(nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d, F.pad, reach="border")
-def cut_border(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def cut_border(run, settings: dict, x: Tensor) -> Down:
     """The signal of a border of constants is dropped; that of a border copied from the map goes where it came from."""
     return adjoint(run, x)
 
@@ -207,7 +224,7 @@ def cut_border(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
 @rule("chunk", torch.chunk, "split", torch.split, "unbind", torch.unbind, reach="moves")
 @rule("tensor_split", torch.tensor_split, operator.getitem, "narrow", torch.narrow, reach="moves")
 @rule("select", torch.select, "index_select", torch.index_select, reach="moves")
-def split_again(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
+def split_again(run, settings: dict, *inputs: Tensor) -> Down:
     """A concatenation is split again, and parts are joined."""
     return adjoint(run, *inputs)
 
@@ -218,34 +235,30 @@ def split_again(run, settings: dict, *inputs: Tensor) -> tuple[Tensor, Down]:
 @rule("swapaxes", torch.swapaxes, "permute", torch.permute, "movedim", torch.movedim, reach="moves")
 @rule(nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, F.pixel_shuffle, reach="moves")
 @rule(nn.PixelUnshuffle, F.pixel_unshuffle, reach="moves")
-def move_back(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def move_back(run, settings: dict, x: Tensor) -> Down:
     """Values that were moved go back to where they came from: a channel shuffle is unshuffled."""
     return adjoint(run, x)
 
 
 @rule(nn.LocalResponseNorm, F.local_response_norm)
-def skip_normalisation(run, settings: dict, x: Tensor) -> tuple[Tensor, Down]:
+def skip_normalisation(run, settings: dict, x: Tensor) -> Down:
     """Contrast normalisation across maps: the paper gives no way down through it, so the signal passes as it is."""
-    return run(x), lambda signal: (signal,)
+    return lambda signal: (signal,)
 
 
-def adjoint(run, *inputs: Tensor) -> tuple[Tensor, Down]:
-    """Run a linear (or affine) step; its way down is the exact adjoint, from which a bias drops out.
+def adjoint(run, *inputs: Tensor) -> Down:
+    """Return a linear (or affine) step's way down, the exact adjoint, from which a bias drops out.
 
     torch.func.vjp takes longer, and a second to import PyTorch's compiler: it is for steps that take or give tuples.
     """
     if not all(isinstance(x, Tensor) for x in inputs):
-        return torch.func.vjp(run, *inputs)
+        return torch.func.vjp(run, *inputs)[1]
     with torch.enable_grad():
         leaves = [x.detach().requires_grad_() for x in inputs]
         out = run(*leaves)
     if not isinstance(out, Tensor):
-        return torch.func.vjp(run, *inputs)
-
-    def down(signal: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(out, leaves, signal, retain_graph=True, materialize_grads=True)
-
-    return out.detach(), down
+        return torch.func.vjp(run, *inputs)[1]
+    return lambda signal: torch.autograd.grad(out, leaves, signal, retain_graph=True, materialize_grads=True)
 
 
 def keep_last(plane: Tensor, dim: int, switches: Tensor, signal: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ MOST_A_BATCH = 256
 
 @dataclass(frozen=True)
 class Cut:
-    """What B entries gave: `activation` (B,), `projection` (B, h, w, 3) float32, `patch` (B, h, w, 3) uint8,
-    `box` (B, 4) int: top, left, bottom, right in pixels of the input. Outside the image both are 0."""
+    """What B entries gave: `activation` (B,), NaN where it was not computed again, `projection` (B, h, w, 3) float32,
+    `patch` (B, h, w, 3) uint8, `box` (B, 4) int: top, left, bottom, right in pixels of the input. Outside the image
+    both are 0."""
 
     activation: np.ndarray
     projection: np.ndarray
@@ -43,9 +44,19 @@ class Projector:
         return max(1, min(MOST_A_BATCH, PIXELS_A_BATCH // (self.window[0] * self.window[1])))
 
     def __call__(
-        self, images: np.ndarray, which: np.ndarray, channel: np.ndarray, row: np.ndarray, col: np.ndarray
+        self,
+        images: np.ndarray,
+        which: np.ndarray,
+        channel: np.ndarray,
+        row: np.ndarray,
+        col: np.ndarray,
+        mined: np.ndarray | None = None,
     ) -> Cut:
-        """Project B entries: of image `which[b]` of `images` (N, H, W, 3) uint8, unit `channel[b]` at row, col."""
+        """Project B entries: of image `which[b]` of `images` (N, H, W, 3) uint8, unit `channel[b]` at row, col.
+
+        Signals begin as strong as what was `mined` (B,), and the first entry's activation alone is computed again; or
+        as the activations, all of which are computed then.
+        """
         starts = [axis.window_start(place) for axis, place in self._axes(row, col)]
         local = [torch.from_numpy(axis.in_window(place)) for axis, place in self._axes(row, col)]
         device = self.model.mean.device
@@ -54,13 +65,17 @@ class Projector:
         windows = torch.stack(
             [frames[i, :, top : top + height, left : left + width] for i, top, left in zip(which, *starts, strict=True)]
         )
-        maps, project = deconvnet.forward(self.traced, windows, self.layer.step, self.collide)
-        signal = deconvnet.seed(maps, *(index.to(device) for index in (torch.from_numpy(channel), *local)))
+        maps, project = deconvnet.forward(self.traced, windows, self.layer.step, self.collide, whole=mined is None)
+        at = [index.to(device) for index in (torch.from_numpy(channel), *local)]
+        own = deconvnet.seed(maps, *(index[: len(maps)] for index in at))
+        signal = own if mined is None else deconvnet.point(maps, torch.from_numpy(mined).to(maps), *at)
+        found = torch.full((len(signal),), torch.nan, dtype=own.dtype)
+        found[: len(own)] = _peaks(own).cpu()
         projection = project(signal).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 3)
         box = self.boxes(row, col)
         corner = np.stack(starts, axis=1)
         return Cut(
-            activation=_peaks(signal).cpu().numpy(),
+            activation=found.numpy(),
             projection=np.stack(
                 [cut(one, *start, edges) for one, start, edges in zip(projection, corner, box, strict=True)]
             ),

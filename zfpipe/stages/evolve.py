@@ -136,7 +136,8 @@ def _project(
     def part(some: np.ndarray) -> None:
         index, which = np.unique(entries.image_index[some, place], return_inverse=True)
         pixels = np.ascontiguousarray(centre_crop(images.read_rows(index), model.input_size))
-        cut = projector(pixels, which, mine.unit[some], entries.row[some, place], entries.col[some, place])
+        found = (getattr(entries, name)[some, place] for name in ("row", "col", "activation"))
+        cut = projector(pixels, which, mine.unit[some], *found)
         mine.projection[some, place] = model.as_seen(cut.projection)
         mine.patch[some, place] = cut.patch
 

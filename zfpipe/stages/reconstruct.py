@@ -1,7 +1,8 @@
 """Project the strongest activations of a layer's units back to pixels with the deconvnet.
 
-Each projection is cut to the unit's receptive field and stored beside the same cut of the image. Every activation is
-computed again on the way; if one differs from what was mined, the stage stops.
+Each projection is cut to the unit's receptive field and stored beside the same cut of the image. Activations are
+computed again on the way, all of them or, where that takes long, one of each batch; if one differs from what was mined,
+the stage stops.
 """
 
 import argparse
@@ -108,7 +109,8 @@ def project_all(
             def project(part: np.ndarray, batch=batch, images=images, which=which) -> None:
                 at = tuple(batch[part].T)
                 own, of_own = np.unique(which[part], return_inverse=True)  # fewer, where memory has cut the batch
-                cut = projector(images[own], of_own, units[at[0]], entries.row[at], entries.col[at])
+                mined = entries.row[at], entries.col[at], entries.activation[at]
+                cut = projector(images[own], of_own, units[at[0]], *mined)
                 _recheck(entries, cut.activation, units, batch[part], path, TOLERANCE[precision])
                 write(batch[part], cut)
 

@@ -57,6 +57,14 @@ rule all:
             "results/data/{dataset}/check/report.html", dataset=EXPERIMENT["datasets"]
         ),
         [f"results/{run}/train/curves.png" for run in RUNS],
+        # What a notebook reads; named, so that what a user deletes of it is made again.
+        [f"results/{run}/train/model.pt" for run in RUNS],
+        [f"results/{run}/mine/topk.h5" for run in RUNS],
+        [
+            f"results/{run}/reconstruct/{layer}.h5"
+            for run in RUNS
+            for layer in RUNS[run]["layers"]
+        ],
         [
             f"results/{run}/audit/audit.html"
             for run in RUNS

@@ -1,8 +1,7 @@
 """`python -m benchmarks [QUESTION ...] [--quick]`: measure zfpipe against its limits and write one table.
 
 Questions are modules beside this one, each with `measure(folder, quick)`, which returns rows (those of ON_GPU take a
-device too), and with BARS: what each
-of its rows has to reach (None: nothing). Without a name: all.
+device too), and with BARS: what each of its rows has to reach (None: nothing). Without a name: all.
 """
 
 import argparse
@@ -20,14 +19,15 @@ from zfpipe.nets.device import prepare_device
 
 QUESTIONS = ("startup", "mining", "reconstruction", "packing", "training", "growth", "figures")
 QUICK = QUESTIONS[:3]
+DESCRIPTION = "Measure zfpipe against its limits and write one table; without a question, all of them."
 ON_GPU = ("mining", "reconstruction", "training")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=DESCRIPTION)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--quick", action="store_true", help="less of the first three: about a minute")
-    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--threads", type=int, default=None, help="of every candidate (default: PyTorch's)")
     parser.add_argument("--device", default="cpu", help=f"cuda: {', '.join(ON_GPU)} on a GPU")
     parser.add_argument(
         "--out", type=Path, default=Path("results/benchmarks"), help="folder of the table, as CSV and as Markdown"

@@ -18,6 +18,7 @@ NETWORKS = {
     "mining, alexnet": "torchvision:alexnet",
     "mining, resnet18": "torchvision:resnet18",
 }
+# Numbers of images are multiples of every batch that a bare pass may take.
 QUICK = {"mining, zfnet": 64, "mining, alexnet": 256}  # over few images an AlexNet's mining is half ranking
 BARS = dict.fromkeys(NETWORKS, 0.95)
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
@@ -25,7 +26,7 @@ LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 def measure(folder: Path, quick: bool, device: torch.device = CPU) -> list[Row]:
     """Return a row for each network: images/s of mining all layers, reading included, over the bare forward pass."""
-    counts = QUICK if quick else dict.fromkeys(NETWORKS, 480 if device == CPU else 4096)
+    counts = QUICK if quick else dict.fromkeys(NETWORKS, 448 if device == CPU else 4096)
     path = packed_file(folder / "mining.h5", max(counts.values()))
     return [_network(what, path, count, quick, device) for what, count in counts.items()]
 

@@ -95,6 +95,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         return f"{at} lacks the key {next(key for key in limit if key not in value)!r}; it needs {' and '.join(limit)}."
     if rule == "pattern":
         return f"the name {value!r} is not legal; begin with a letter, go on with letters, digits, _ and -."
+    if rule == "not":
+        return f"{at} may not have the name {value!r}: results/{value} is a folder of all runs; choose another."
     is_now = f"{at} is {_shown(value)}"
     if rule == "enum":
         return f"{is_now}{nearest(value, limit)}; it can be: {', '.join(map(str, limit))}."

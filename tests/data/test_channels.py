@@ -65,6 +65,14 @@ def test_cover_is_resize_then_centre_crop(size):
     assert np.abs(found - plain).max() < 4  # levels: half a pixel of place is all they may differ by
 
 
+def test_cover_takes_images_of_any_size():
+    """Rounding once put the cut past the border of some: of 442 x 599 pixels for 219 x 293, as an example."""
+    for size in [(219, 293), (116, 100), (256, 341), (7, 1)]:
+        sides = [(442, 599), (1, 900), (900, 1), *GENERATOR.integers(1, 900, (300, 2)).tolist()]
+        for height, width in sides:
+            assert cover(Image.new("L", (width, height)), size).size == size[::-1]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

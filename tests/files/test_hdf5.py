@@ -220,3 +220,10 @@ def test_a_file_is_read_where_the_filesystem_gives_no_lock(tmp_path):
             h5py.File(tmp_path / "a.h5", "r", locking=True)
         with hdf5.reading(tmp_path / "a.h5", "topk") as file:
             np.testing.assert_array_equal(file["layers/numbers"], NUMBERS)
+
+
+def test_a_file_that_is_open_by_other_means_is_not_called_broken(tmp_path):
+    path = write(tmp_path / "a.h5")
+    words = r"a\.h5 is open in this program already, by other means .*; close it\.$"
+    with h5py.File(path, "r", locking=True), pytest.raises(UserError, match=words):
+        read(path)

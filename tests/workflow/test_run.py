@@ -132,6 +132,7 @@ def _said(output: str) -> list[str]:
     [
         ({"mine": {"kk": 3}}, "config: mine.kk is no key (did you mean 'k'?)"),
         ({"runs": {2024: {}}}, "config: runs has the key 2024"),
+        ({"runs": {"data": {}}}, "config: runs may not have the name 'data': results/data"),
         ({"datasets": {"small": {"source": "folder", "root": "imges"}}}, "config: datasets.small.root is 'imges'"),
         ({"view": {"images": {"cat": "cat.png"}}}, "config: runs.tiny: view.images.cat is 'cat.png'"),
     ],
@@ -143,9 +144,9 @@ def test_a_mistake_in_the_config_is_one_sentence(fresh, section, words):
     assert said[0].startswith(words)
 
 
-@pytest.mark.parametrize("place", ["results", "results/data", "results/tiny"])
+@pytest.mark.parametrize("place", ["results", "results/data", "results/tiny", "results/tiny/figure"])
 def test_a_file_in_the_place_of_a_folder_is_one_sentence(fresh, place):
-    (fresh / place).parent.mkdir(exist_ok=True)
+    (fresh / place).parent.mkdir(parents=True, exist_ok=True)
     (fresh / place).write_text("")
     (said,) = _said(fresh.snakemake("-n", status=1))
     assert said == f"{place} is no folder, and files are to be written into it; move it out of the way."

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from snakemake.logging import logger
+from zfpipe.__main__ import STAGES
 from zfpipe.data.folder import every_file
 from zfpipe.data.published import PUBLISHED
 from zfpipe.data.sources import WRITTEN
@@ -26,9 +27,11 @@ try:
     EXPERIMENT = load(
         config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
     )
-    require_folders(
-        "results", "results/data", *(f"results/{name}" for name in EXPERIMENT["runs"])
-    )
+    require_folders("results", "results/data")
+    for run in EXPERIMENT["runs"]:
+        require_folders(
+            f"results/{run}", *(f"results/{run}/{stage}" for stage in STAGES)
+        )
 except UserError as error:  # one sentence; a WorkflowError would add lines of this file
     logger.error(str(error))
     sys.exit(1)

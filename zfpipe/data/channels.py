@@ -65,10 +65,14 @@ def cover(image: Image.Image, size: Size) -> Image.Image:
     height, width = size
     if height == width:
         return square(image, height)
-    scale = min(image.width / width, image.height / height)  # pixels of the image to one of the result
-    across, down = scale * width, scale * height
+    across, down = image.size  # of the image, what is kept: the whole of one side, and of the other
+    if image.width * height < image.height * width:
+        down = image.width * height / width
+    else:
+        across = image.height * width / height
+    # From both ends, so that rounding cannot take the box past the image.
     left, top = (image.width - across) / 2, (image.height - down) / 2
-    box = (left, top, left + across, top + down)
+    box = (left, top, image.width - left, image.height - top)
     return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 

@@ -56,6 +56,10 @@ def reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r", locking=False)  # never written again; some NFS and Lustre mounts refuse locks
     except OSError as error:
+        if "locking flag" in str(error) or "already open" in str(error):
+            raise UserError(
+                f"{path} is open in this program already, by other means ({cause(error)}); close it."
+            ) from error
         raise UserError(
             f"{path} is not a whole HDF5 file ({cause(error)}); delete it and run again to rebuild it."
         ) from error

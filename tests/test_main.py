@@ -115,6 +115,15 @@ def test_mistakes_and_the_machines_troubles_end_in_one_line(error, status, words
     assert err.count("\n") == 1
 
 
+def test_an_interruption_while_a_stage_is_imported_ends_in_one_line(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    assert main(MERGE) == 130
+    assert capsys.readouterr().err == "zfpipe merge: error: interrupted; nothing half-written was left.\n"
+
+
 def test_our_own_bugs_are_not_hidden(monkeypatch):
     def run(arguments):
         raise ZeroDivisionError

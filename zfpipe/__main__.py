@@ -46,16 +46,17 @@ def main(argv: list[str] | None = None) -> int:
     stage = argv[0]
     if stage not in STAGES:
         return _fail("", f"there is no stage {stage!r}{nearest(stage, STAGES)}; stages: {', '.join(STAGES)}.", 2)
-    module = importlib.import_module(f"zfpipe.stages.{stage}")
-    parser = argparse.ArgumentParser(
-        prog=f"zfpipe {stage}",
-        description=module.__doc__,
-        formatter_class=_HelpWithDefaults,
-        allow_abbrev=False,
-    )
-    module.add_arguments(parser)
-    arguments = parser.parse_args(argv[1:])
-    try:
+    arguments = argparse.Namespace()
+    try:  # the import too: it takes a second, in which a user may think better of it
+        module = importlib.import_module(f"zfpipe.stages.{stage}")
+        parser = argparse.ArgumentParser(
+            prog=f"zfpipe {stage}",
+            description=module.__doc__,
+            formatter_class=_HelpWithDefaults,
+            allow_abbrev=False,
+        )
+        module.add_arguments(parser)
+        arguments = parser.parse_args(argv[1:])
         module.run(arguments)
     except UserError as error:
         return _fail(stage, str(error), 1)

@@ -69,3 +69,18 @@ def test_a_layer_that_stands_in_two_places_is_replaced_in_both():
     network[0].running_mean += 1
     assert network[3].running_mean is network[0].running_mean
     assert len(list(network.parameters())) == 2
+
+
+@pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d])
+def test_dropout_of_a_share_is_that_of_the_whole_batch(make):
+    x = torch.ones(7, 5, *[2] * {nn.Dropout: 2, nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}[make])
+    torch.manual_seed(0)
+    whole = make(0.4)(x)
+    assert 0 < (whole == 0).sum() < whole.numel()
+    for rank in range(2):
+        network, team = nn.Sequential(make(0.4)), Team(rank, 2)
+        network = spread(network, team)
+        announce(network, len(x))
+        rows = team.share.seen(len(x))
+        torch.manual_seed(0)
+        assert torch.equal(network(x[rows]), whole[rows])

@@ -12,13 +12,18 @@ from torch.nn import functional
 
 from zfpipe.nets.team import Team
 
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
 
 class SharedDropout(nn.Module):
-    """Dropout that draws for the whole batch and keeps the rows of its share: the same draws in every process."""
+    """Dropout that draws for the whole batch and keeps the rows of its share: the same draws in every process.
 
-    def __init__(self, chance: float, team: Team):
+    All but nn.Dropout draw for whole maps.
+    """
+
+    def __init__(self, dropout: nn.Module, team: Team):
         super().__init__()
-        self.chance, self.team, self.whole = chance, team, 0
+        self.chance, self.maps, self.team, self.whole = dropout.p, type(dropout) is not nn.Dropout, team, 0
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.chance:
@@ -26,7 +31,8 @@ class SharedDropout(nn.Module):
         mine = torch.from_numpy(self.team.share.seen(self.whole)).to(x.device)
         if len(x) != len(mine):  # its first axis is no batch
             return functional.dropout(x, self.chance, True)
-        everyone = torch.empty(self.whole, *x.shape[1:], dtype=torch.bool, device=x.device)
+        drawn = (x.shape[1], *[1] * (x.dim() - 2)) if self.maps else x.shape[1:]
+        everyone = torch.empty(self.whole, *drawn, dtype=torch.bool, device=x.device)
         return x * everyone.bernoulli_(1 - self.chance)[mine] * (1 / (1 - self.chance))
 
 
@@ -104,8 +110,8 @@ def spread(network: nn.Module, team: Team) -> nn.Module:
         return network
     for parent in list(network.modules()):
         for name, child in list(parent._modules.items()):  # named_children leaves out a module's second place
-            if type(child) is nn.Dropout:
-                setattr(parent, name, SharedDropout(child.p, team))
+            if type(child) in DROPOUT:
+                setattr(parent, name, SharedDropout(child, team))
             elif isinstance(child, nn.modules.batchnorm._BatchNorm):
                 setattr(parent, name, SharedBatchNorm(child, team))
     return network

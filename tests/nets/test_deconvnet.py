@@ -246,6 +246,29 @@ def test_a_network_that_branches_on_its_data_is_refused():
         trace(Branching(), (8, 8))
 
 
+class Turned(nn.Module):
+    """Its images stand along the second axis for a while."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.pool = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.MaxPool2d(2)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.a(x)))
+        x = F.relu(x.flatten(2).permute(2, 0, 1)).permute(1, 2, 0).unflatten(2, x.shape[2:])
+        return F.relu(self.b(x))
+
+
+def test_images_that_are_turned_away_from_the_first_axis_go_up_whole(lively):
+    x = torch.cat([images(14, 14), images(14, 14, seed=2)])
+    traced = trace(lively(Turned()), (14, 14))
+    for layer in layers(traced).values():
+        maps, down = deconvnet.forward(traced, x, layer.step)
+        first, lean = deconvnet.forward(traced, x, layer.step, whole=False)
+        assert torch.equal(first, deconvnet.forward(traced, x[:1], layer.step)[0])
+        assert torch.equal(lean(maps), down(maps))
+
+
 def test_a_projection_takes_no_compiler():
     """torch.func.vjp imports PyTorch's, a second of each job; so does torchvision."""
     asked = (

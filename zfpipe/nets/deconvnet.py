@@ -30,7 +30,8 @@ def forward(
     steps = traced.upto([layer])
     values: dict[fx.Node, Any] = traced.constants | {traced.input_node: images}
     first = {} if whole else _values(steps, traced.constants | {traced.input_node: images[:1]})
-    needed = {step.node for step in steps} if whole else _below_switches(steps)
+    lean = bool(first) and all(_is_of_one(first[step.node]) for step in steps if step.sources)
+    needed = _below_switches(steps) if lean else {step.node for step in steps}
     downs = []
     for step in steps:
         if not step.sources:  # a size, a constant: nothing for a signal to pass through
@@ -118,6 +119,11 @@ def _below_switches(steps: list[Step]) -> set[fx.Node]:
         if step.node in needed or (step.sources and step.operation in RULES and RULES[step.operation].sees):
             needed.update(step.node.all_input_nodes)
     return needed
+
+
+def _is_of_one(value: Any) -> bool:
+    """Whether the first axis is that of the images, of which there was one; a network may have turned it away."""
+    return len(value) == 1 if isinstance(value, Tensor) else all(map(_is_of_one, value))
 
 
 def _blank(value: Any, images: int) -> Any:

@@ -14,6 +14,7 @@ from zfpipe.pictures.saving import in_style, save_figure
 
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
 OTHER = "#dddddd"
+LEAST_HARM = 0.001  # of the probability: less shows in no panel, and differs from machine to machine
 
 
 def draw_occlusion(
@@ -25,6 +26,7 @@ def draw_occlusion(
     square: int,
     activation: np.ndarray,
     probability: np.ndarray,
+    unoccluded: float,
     likeliest: Sequence[Sequence[str]],
     words: dict[str, str],
     dpi: int = 200,
@@ -32,15 +34,15 @@ def draw_occlusion(
     """Draw the panels into a PNG; the same arrays give the same bytes.
 
     `image` (H, W, 3) uint8; `projections` are pixels (h, w, 3) uint8, this image's first. `top` (R,), `left` (C,) are
-    the square's corners in pixels; `activation`, `probability` (R, C); `likeliest` (R, C) class names. `words` has
-    `title`, `label`, `layer` and `unit`.
+    the square's corners in pixels; `activation`, `probability` (R, C), and the probability `unoccluded`; `likeliest`
+    (R, C) class names. `words` has `title`, `label`, `layer` and `unit`.
     """
     with in_style():
         figure = Figure(figsize=(12.6, 3.2), layout="constrained")
         figure.suptitle(words["title"], fontsize=9, x=0.01, ha="left", weight="bold")
         panels = figure.subplots(1, 5)
         reach = _extent(top, left, square)
-        _image(panels[0], image, top, left, square, probability)
+        _image(panels[0], image, top, left, square, probability, unoccluded)
         _map(figure, panels[1], image, activation, reach, f"(b) total activation, {words['unit']}", "viridis")
         _projections(panels[2], projections, words["unit"])
         _map(figure, panels[3], image, probability, reach, f"(d) probability of {words['label']}", "magma", (0, 1))
@@ -57,10 +59,19 @@ def _extent(top: np.ndarray, left: np.ndarray, square: int) -> tuple[float, floa
 
 
 def _image(
-    axes: Axes, image: np.ndarray, top: np.ndarray, left: np.ndarray, square: int, probability: np.ndarray
+    axes: Axes,
+    image: np.ndarray,
+    top: np.ndarray,
+    left: np.ndarray,
+    square: int,
+    probability: np.ndarray,
+    before: float,
 ) -> None:
-    worst = np.unravel_index(probability.argmin(), probability.shape)
     axes.imshow(image)
+    if before - probability.min() < LEAST_HARM:
+        _finish(axes, "(a) image; no square lowers (d)", image)
+        return
+    worst = np.unravel_index(probability.argmin(), probability.shape)
     corner = left[worst[1]] - 0.5, top[worst[0]] - 0.5
     axes.add_patch(Rectangle(corner, square, square, facecolor="#808080", edgecolor="white", linewidth=0.8))
     _finish(axes, "(a) image, square where it harms most", image)

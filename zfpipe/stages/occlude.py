@@ -140,6 +140,7 @@ def _draw(
         found.square,
         found.activation,
         found.probability,
+        found.unoccluded[1],
         likeliest,
         words,
         arguments.dpi,

@@ -55,6 +55,18 @@ def chosen(results, *more):
         return found.unit[figure.choose(found, given)].tolist()
 
 
+def described(results, *more):
+    """Return what a figure with these options says."""
+    given = arguments(results, *more)
+    figure._check(given)
+    with open_reconstruction(given.reconstruction) as found:
+        units = [figure.unit_pictures(found, row, given) for row in figure.choose(found, given)]
+        if not given.beside:
+            return figure.describe(found, units, given)
+        with open_reconstruction(given.beside) as other:
+            return figure.describe(found, figure.with_beside(units, found, other, given), given, other)
+
+
 def test_random_leaves_out_dead_units_and_is_the_same_for_ever(results):
     assert chosen(results, "--count", 4) == [2, 4, 6, 10]  # as first drawn: no library may change it
     everything = chosen(results, "--count", 99)
@@ -103,10 +115,7 @@ def test_zero_is_grey_and_each_unit_brings_its_own_patches(results):
 
 
 def test_the_figure_says_what_it_shows(results):
-    given = arguments(results, "--count", 3, "--title", "zfnet", "--scale", "unit", "--quantile", 1)
-    figure._check(given)
-    with open_reconstruction(given.reconstruction) as found:
-        text = figure.describe(found, 3, given)
+    text = described(results, "--count", 3, "--title", "zfnet", "--scale", "unit", "--quantile", 1)
     assert text.title == "zfnet \N{MIDDLE DOT} conv2"
     field = "a unit sees 9 \N{MULTIPLICATION SIGN} 9 px"
     for words in (field, "3 of 12 units (random, seed 0)", "30 images", "1 dead unit"):
@@ -115,29 +124,46 @@ def test_the_figure_says_what_it_shows(results):
 
 
 @pytest.mark.parametrize(
-    ("shown", "words", "said"),
+    ("words", "said"),
     [
-        (11, [], "all 11 units that are not dead, of 12"),
-        (11, ["--select", "strongest"], "all 11 units that are not dead, of 12, the strongest first"),
-        (3, ["--select", "strongest"], "3 of 12 units (the strongest)"),
-        (2, ["--units", 1, 2], "2 of 12 units (listed)"),
-        (12, ["--units", *range(12)], "all 12 units"),
+        ([], "all 11 units that are not dead, of 12"),
+        (["--select", "strongest"], "all 11 units that are not dead, of 12, the strongest first"),
+        (["--select", "strongest", "--count", 3], "3 of 12 units (the strongest)"),
+        (["--units", 1, 2], "2 of 12 units (listed)"),
+        (["--units", *range(12)], "all 12 units"),
     ],
 )
-def test_how_units_were_chosen_is_said_where_some_were_left_out(results, shown, words, said):
-    given = arguments(results, *words)
-    figure._check(given)
-    with open_reconstruction(given.reconstruction) as found:
-        assert said in figure.describe(found, shown, given).details.split(" \N{MIDDLE DOT} ")
+def test_how_units_were_chosen_is_said_where_some_were_left_out(results, words, said):
+    assert said in described(results, *words).details.split(" \N{MIDDLE DOT} ")
 
 
 def test_a_coarser_mining_is_said_in_the_small_print(results):
-    with open_reconstruction(results / "conv2.h5") as found:
-        given = arguments(results, "--topk", results / "topk.h5")
-        figure._check(given)
-        assert "Mined" not in figure.describe(found, 3, given).notes
-        write_topk(results / "topk.h5", TopK(K, "m", "f", 30, 0, 30, INPUT, {"conv2": layer()}, precision="bf16"))
-        assert "Mined in bf16, coarser than float32" in figure.describe(found, 3, given).notes
+    assert "Mined" not in described(results, "--topk", results / "topk.h5").notes
+    write_topk(results / "topk.h5", TopK(K, "m", "f", 30, 0, 30, INPUT, {"conv2": layer()}, precision="bf16"))
+    assert "Mined in bf16, coarser than float32" in described(results, "--topk", results / "topk.h5").notes
+
+
+def test_the_small_print_speaks_of_what_is_drawn(results):
+    boxes, alive = layer().boxes(INPUT), [unit for unit in range(UNITS) if unit != DEAD]
+    outside = ((boxes[..., :2] < 0) | (boxes[..., 2:] > INPUT[0])).any(axis=(1, 2))
+    within = [unit for unit in alive if not outside[unit]]
+    assert 0 < len(within) < len(alive)
+    assert "Hatched" in described(results, "--units", *alive).notes
+    assert "Hatched" not in described(results, "--units", *within, DEAD).notes
+    assert "Empty" in described(results, "--units", DEAD, 3).notes
+    assert "Empty" not in described(results, "--units", 3).notes  # no unit that is drawn lacks an image
+
+
+def test_beside_another_run_both_are_spoken_of(results):
+    (results / "other.h5").write_bytes((results / "conv2.h5").read_bytes())
+    with h5py.File(results / "other.h5", "r+") as file:
+        for name, missing in (("activation", 0), ("image_index", -1), ("row", -1), ("col", -1), ("box", -1)):
+            file[name][3] = missing
+        file.attrs["dead"] = 2
+    text = described(results, "--units", 3, "--beside", results / "other.h5", "--beside-title", "control")
+    assert "Empty" in text.notes
+    assert "1 dead unit, 2 of control" in text.details
+
 
 
 def test_both_files_are_written_and_are_the_same_again(results, capsys):
@@ -209,9 +235,9 @@ def test_the_same_unit_of_another_run_is_set_beside(results):
     given = arguments(results, "--units", 3, 1, "--title", "trained", "--beside", results / "other.h5")
     given.beside_title = "random"
     figure._check(given)
-    with open_reconstruction(given.reconstruction) as found:
+    with open_reconstruction(given.reconstruction) as found, open_reconstruction(given.beside) as other:
         alone = [figure.unit_pictures(found, row, given) for row in figure.choose(found, given)]
-        both = figure.with_beside(alone, found, given)
+        both = figure.with_beside(alone, found, other, given)
     assert [(unit.unit, unit.of) for unit in both] == [(3, "trained"), (3, "random"), (1, "trained"), (1, "random")]
     assert np.array_equal(both[0].patches, both[1].patches)
     assert not np.array_equal(both[0].reconstructions, both[1].reconstructions)  # the other's own, not this run's twice

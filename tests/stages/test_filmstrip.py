@@ -67,9 +67,11 @@ def test_a_bar_stands_at_each_jump_and_pictures_stand_in_their_places(path):
     found = read_evolution(path)
     layer = found.layers["conv2"]
     strips = [strip_of(layer, row, found.input_size, None, 0.995) for row in range(2)]
-    text = describe(found, layer, arguments)
+    text = describe(found, layer, strips, arguments)
     assert "1 change of image" in text.details
     assert "Empty" in text.notes
+    assert "Hatched" in text.notes
+    assert not {"Empty", "Hatched"} & set(describe(found, layer, strips[:1], arguments).notes.replace(":", "").split())
     pixels = filmstrip_page("png", strips, EPOCHS, CROP, (12, 12), text, 100).pixels
     rows, columns = np.nonzero((pixels == JUMP).all(axis=-1))
     assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1) > 100  # one bar, and it is whole

@@ -8,8 +8,9 @@ from PIL import Image
 
 from zfpipe.files.reconstruction import inside_image
 
-__all__ = ["crop", "fit_tile", "hatch", "inside_image"]
+__all__ = ["HATCHED", "crop", "fit_tile", "hatch", "inside_image"]
 
+HATCHED = "Hatched: past the border of the image."
 PAPER, HATCH = 255, 178  # background and lines of the mark for 'past the border of the image'
 
 

@@ -48,6 +48,11 @@ class UnitPictures:
         """(K,) bool: which entries are there."""
         return self.boxes[:, 2] > self.boxes[:, 0]
 
+    def hatched(self, input_size: tuple[int, int]) -> bool:
+        """Whether a picture is hatched: it reaches past the border of an image of `input_size`."""
+        there = self.boxes[self.present]
+        return bool((there[:, :2] < 0).any() or (there[:, 2:] > input_size).any())
+
 
 def grid_page(
     kind: str,

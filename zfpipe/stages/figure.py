@@ -2,7 +2,9 @@
 image patches that caused them, zero as mid-grey. The same reconstruction file gives the same bytes each time."""
 
 import argparse
+import contextlib
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from zfpipe.errors import UserError, require_one_of
 from zfpipe.files.digest import sha256_file
 from zfpipe.files.reconstruction import Reconstruction, inside_image, open_reconstruction
 from zfpipe.files.topk import FINE, read_topk
+from zfpipe.pictures.crops import HATCHED
 from zfpipe.pictures.filters import Filters
 from zfpipe.pictures.grids import UnitPictures, grid_page
 from zfpipe.pictures.prose import Text, seen
@@ -61,23 +64,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Draw the figure. Raises UserError for a bad option, or a file that is damaged, of another kind, or stale."""
     _check(arguments)
-    with open_reconstruction(arguments.reconstruction) as found:
+    with contextlib.ExitStack() as files:
+        found = files.enter_context(open_reconstruction(arguments.reconstruction))
         if arguments.topk:
             _refuse_stale(found, arguments.topk)
+        other = files.enter_context(open_reconstruction(arguments.beside)) if arguments.beside else None
         shown_channels(arguments.channels, found.channels_of_image)
         positions = choose(found, arguments)
         units = [unit_pictures(found, position, arguments) for position in positions]
-        if arguments.beside:
-            units = with_beside(units, found, arguments)
+        if other:
+            units = with_beside(units, found, other, arguments)
         filters = (
-            None
-            if found.filters is None or arguments.beside
-            else Filters(found.unit, shown(found.filters, arguments.channels))
+            None if found.filters is None or other else Filters(found.unit, shown(found.filters, arguments.channels))
         )
-        text = describe(found, len(positions), arguments)
+        text = describe(found, units, arguments, other)
         for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
             if path:
-                group = 2 if arguments.beside else 1
+                group = 2 if other else 1
                 page = grid_page(kind, units, found.input_size, text, filters, arguments.dpi, group)
                 save_page(path, page, kind)
     say(f"{found.layer}: {text.details}")
@@ -116,56 +119,67 @@ def unit_pictures(found: Reconstruction, position: int, arguments: argparse.Name
     )
 
 
-def with_beside(units: list[UnitPictures], found: Reconstruction, arguments: argparse.Namespace) -> list[UnitPictures]:
+def with_beside(
+    units: list[UnitPictures], found: Reconstruction, other: Reconstruction, arguments: argparse.Namespace
+) -> list[UnitPictures]:
     """Return each unit followed by the same unit of the other run. Raises UserError if that has no such unit."""
-    with open_reconstruction(arguments.beside) as other:
-        for name in ("layer", "channels", "k", "receptive_field", "input_size", "channels_of_image"):
-            mine, theirs = getattr(found, name), getattr(other, name)
-            if mine != theirs:
-                raise UserError(
-                    f"{other.path} cannot be set beside {found.path}: its {name.replace('_', ' ')} is {theirs}, not "
-                    f"{mine}; both runs need the same network, layer and mine.k."
-                )
-        rows = {int(unit): row for row, unit in enumerate(other.unit)}
-        names = arguments.title or "this run", arguments.beside_title or "the other run"
-        both = []
-        for unit in units:
-            if unit.unit not in rows:
-                raise UserError(
-                    f"{other.path} cannot be set beside {found.path}: it lacks unit {unit.unit}; reconstruct the same "
-                    "units in both runs."
-                )
-            pair = unit, unit_pictures(other, rows[unit.unit], arguments)
-            both += [dataclasses.replace(each, of=name) for each, name in zip(pair, names, strict=True)]
-        return both
+    for name in ("layer", "channels", "k", "receptive_field", "input_size", "channels_of_image"):
+        mine, theirs = getattr(found, name), getattr(other, name)
+        if mine != theirs:
+            raise UserError(
+                f"{other.path} cannot be set beside {found.path}: its {name.replace('_', ' ')} is {theirs}, not "
+                f"{mine}; both runs need the same network, layer and mine.k."
+            )
+    rows = {int(unit): row for row, unit in enumerate(other.unit)}
+    names = arguments.title or "this run", arguments.beside_title or "the other run"
+    both = []
+    for unit in units:
+        if unit.unit not in rows:
+            raise UserError(
+                f"{other.path} cannot be set beside {found.path}: it lacks unit {unit.unit}; reconstruct the same "
+                "units in both runs."
+            )
+        pair = unit, unit_pictures(other, rows[unit.unit], arguments)
+        both += [dataclasses.replace(each, of=name) for each, name in zip(pair, names, strict=True)]
+    return both
 
 
-def describe(found: Reconstruction, shown: int, arguments: argparse.Namespace) -> Text:
-    """Return the figure's title, the facts beneath it, and the small print."""
+def describe(
+    found: Reconstruction,
+    units: Sequence[UnitPictures],
+    arguments: argparse.Namespace,
+    other: Reconstruction | None = None,
+) -> Text:
+    """Return the figure's title, the facts beneath it, and the small print, of the units as they are drawn."""
+    dead = counted(found.dead, "dead unit")
+    if other:
+        dead += f", {other.dead} of {arguments.beside_title or 'the other run'}"
     facts = [
         f"a unit sees {seen(found.receptive_field, found.input_size)}",
         f"map {_by(found.map_size)}",
-        _units(found, shown, arguments),
+        _units(found, len(units) // (2 if other else 1), arguments),
         f"top {min(found.k, found.images)} of {found.images} images",
-        counted(found.dead, "dead unit"),
+        dead,
     ]
     notes = (
         "Left of each pair: reconstructions, strongest first; right: the image patches they come from; above: "
         "the strongest and weakest activation shown. "
-        f"{say_scale(arguments.scale, arguments.quantile)} Hatched: past the border of the image."
+        f"{say_scale(arguments.scale, arguments.quantile)}"
     )
+    if any(unit.hatched(found.input_size) for unit in units):
+        notes += f" {HATCHED}"
     if found.channels_of_image not in (1, 3) or arguments.channels:
         notes += f" {say_channels(arguments.channels, found.channels_of_image)}"
-    if arguments.beside:
+    if other:
         notes += " Each unit stands beside the unit of the same number of the other run."
-    if not found.present.all():
+    if not all(unit.present.all() for unit in units):
         notes += " Empty: fewer images than that excite the unit."
     if arguments.topk and (precision := read_topk(arguments.topk).precision) != FINE:
         notes += f" Mined in {precision}, coarser than {FINE}: which images are the strongest can differ a little."
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."
     title = " \N{MIDDLE DOT} ".join(filter(None, [arguments.title, found.layer]))
-    if arguments.beside:
+    if other:
         title += f", beside {arguments.beside_title or 'another run'}"
     return Text(title, " \N{MIDDLE DOT} ".join(facts), notes)
 

@@ -3,11 +3,13 @@ strongest activation above the image patch that caused it, zero as mid-grey. A b
 the epoch before is the strongest. The same evolution file gives the same bytes each time."""
 
 import argparse
+from collections.abc import Sequence
 
 from zfpipe.data.channels import say_channels, shown_channels
 from zfpipe.errors import UserError, nearest
 from zfpipe.files.evolution import Evolution, LayerEvolution, read_evolution
-from zfpipe.pictures.filmstrips import filmstrip_page, strip_of
+from zfpipe.pictures.crops import HATCHED
+from zfpipe.pictures.filmstrips import Strip, filmstrip_page, strip_of
 from zfpipe.pictures.prose import Text
 from zfpipe.pictures.ranges import QUANTILE, say_scale
 from zfpipe.pictures.saving import save_page
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"All units of {arguments.layer} are dead at epoch {found.epochs[-1]}; nothing can be drawn.")
     settings = found.input_size, arguments.channels, arguments.quantile
     strips = [strip_of(layer, row, *settings) for row in range(len(layer.unit))]
-    text = describe(found, layer, arguments)
+    text = describe(found, layer, strips, arguments)
     crop = layer.entries.crop_size(found.input_size)
     for kind, path in (("png", arguments.out_png), ("pdf", arguments.out_pdf)):
         if path:
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     say(f"filmstrip: {arguments.layer}: {text.details}")
 
 
-def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namespace) -> Text:
+def describe(found: Evolution, layer: LayerEvolution, strips: Sequence[Strip], arguments: argparse.Namespace) -> Text:
     """Return the figure's title, the facts beneath it, and the small print."""
     of = f"{found.images} training images"
     looked = of if found.looked_at == found.images else f"{found.looked_at} of {of}"
@@ -66,12 +68,14 @@ def describe(found: Evolution, layer: LayerEvolution, arguments: argparse.Namesp
     notes = (
         "For each unit, by epoch: the projection of its strongest activation with that epoch's weights, above the "
         "image patch that caused it, and the activation. Orange bar: another image than at the epoch before. "
-        f"{say_scale('patch', arguments.quantile, 'projection')} Hatched: past the border of the image."
+        f"{say_scale('patch', arguments.quantile, 'projection')}"
     )
+    if any(strip.pictures.hatched(found.input_size) for strip in strips):
+        notes += f" {HATCHED}"
     count = layer.patch.shape[-1]
     if count not in (1, 3) or arguments.channels:
         notes += f" {say_channels(arguments.channels, count)}"
-    if not layer.entries.present.all():
+    if not all(strip.pictures.present.all() for strip in strips):
         notes += " Empty: no image excites the unit at that epoch."
     if found.collide != "add":
         notes += " Where unpooled signals met, the last one was kept."

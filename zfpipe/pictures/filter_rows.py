@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zfpipe.pictures.crops import resize
+from zfpipe.pictures.crops import HATCHED, fit_tile, inside_image, resize
 from zfpipe.pictures.mosaics import Grid, blank_page, columns_for, paint
 from zfpipe.pictures.pages import Page, Words, wrap
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
@@ -20,20 +20,33 @@ NOTES_OF_FILTERS = (
     "Zero is mid-grey. The filters of a run are drawn at one scale, their largest weight, so that strong ones stand "
     "out against weak ones."
 )
-NOTES = f"{NOTES_OF_FILTERS[:-1]}; each projection is drawn at its own. Hatched: past the border of the image."
+NOTES = f"{NOTES_OF_FILTERS[:-1]}; each projection is drawn at its own."
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A crop (h, w, 3) uint8 around mid-grey, and its box in an image of `input_size` pixels."""
+
+    pixels: np.ndarray
+    box: np.ndarray
+    input_size: tuple[int, int]
+
+    def hatched(self) -> bool:
+        """Whether it reaches past the border of the image."""
+        return not inside_image(self.box, self.input_size).all()
 
 
 @dataclass(frozen=True)
 class FilterRow:
     """A run: its `name`, what is said of its `filters` (N, h, w, 3) float, and of its second layer's pictures.
 
-    `projections` are tiles (h, w, 3) uint8 of one size.
+    `projections` are of one size.
     """
 
     name: str
     filters: np.ndarray
     of_filters: str
-    projections: Sequence[np.ndarray]
+    projections: Sequence[Projection]
     of_projections: str
 
 
@@ -45,7 +58,10 @@ def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150
     panels = 2 if any(len(row.projections) for row in rows) else 1
     placed = [_Row(row, panels, dpi) for row in rows]
     wide = panels * (PANEL + BETWEEN) - BETWEEN
-    notes = wrap(NOTES if panels == 2 else NOTES_OF_FILTERS, wide, NOTE_SIZE)
+    said = NOTES if panels == 2 else NOTES_OF_FILTERS
+    if any(each.hatched() for row in rows for each in row.projections):
+        said += f" {HATCHED}"
+    notes = wrap(said, wide, NOTE_SIZE)
     height = sum(row.height for row in placed) + round((MARGIN + 0.5 * MARGIN + LINE * len(notes)) * dpi)
     width = round((wide + 2 * MARGIN) * dpi)
     page = Page(blank_page(height, width), dpi)
@@ -65,7 +81,10 @@ class _Row:
         self._row, self._dpi = row, dpi
         scale = symmetric_scale(row.filters, quantile=1)
         filters = to_pixels(row.filters, scale)
-        halves = [(row.of_filters, filters, "filters"), (row.of_projections, row.projections, "")]
+        halves = [
+            (row.of_filters, filters, "filters"),
+            (row.of_projections, [each.pixels for each in row.projections], ""),
+        ]
         if panels == 1:
             halves = [(f"{row.of_filters}\n{row.of_projections}", filters, "filters")]
         self._lines = [wrap(words, PANEL, TEXT_SIZE) for words, _, _ in halves]
@@ -100,4 +119,9 @@ class _Row:
                 page.words.append(Words(line, left, top + (number + 1.5) * step, TEXT_SIZE))
             if grid:
                 area = page.pixels[top + self._text :]
-                paint(area, grid, (resize(picture, grid.cell) for picture in pictures))
+                fitted = (
+                    (resize(picture, grid.cell) for picture in pictures)
+                    if side == 0  # a projection is hatched at the size it is drawn at: enlarged, lines are specks
+                    else (fit_tile(each.pixels, grid.cell, each.box, each.input_size) for each in self._row.projections)
+                )
+                paint(area, grid, fitted)

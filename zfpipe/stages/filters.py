@@ -29,8 +29,7 @@ from zfpipe.nets.aliasing import share_beyond
 from zfpipe.nets.filters import Bank, banks, strengths
 from zfpipe.nets.layers import Layer
 from zfpipe.nets.models import load_model
-from zfpipe.pictures.crops import fit_tile
-from zfpipe.pictures.filter_rows import FilterRow, draw_filter_rows
+from zfpipe.pictures.filter_rows import FilterRow, Projection, draw_filter_rows
 from zfpipe.pictures.ranges import unit_pixels
 from zfpipe.progress import counted, say
 
@@ -82,7 +81,7 @@ def of_run(
     first, second, bank = banks(model, model_path)
     rows = [{"run": name} | _of_layer(first.layer, first, topk, radius)]
     rows[0] |= _aliased(share_beyond(first.filters, first.stride), first)
-    tiles = []
+    projections = []
     if second:
         rows.append({"run": name} | _of_layer(second, bank, topk, radius))
     if reconstruction != "-":
@@ -93,11 +92,11 @@ def of_run(
                 )
             _require_second(found, second, reconstruction)
             rows[1] |= _aliased(_of_projections(found, first.stride), first)
-            tiles = [_tile(found, row) for row in some_rows(found, count, seed)]
+            projections = [_strongest(found, row) for row in some_rows(found, count, seed)]
     words = [_say(row, radius) for row in rows] + ["no second layer"]
-    if second and not tiles:
+    if second and not projections:
         words[1] += "; no projections: the run does not list the layer"
-    return rows, FilterRow(name, shown(first.filters), words[0], tiles, words[1])
+    return rows, FilterRow(name, shown(first.filters), words[0], projections, words[1])
 
 
 def some_rows(found: Reconstruction, count: int, seed: int) -> list[int]:
@@ -134,11 +133,10 @@ def _aliased(shares: np.ndarray, first: Bank) -> dict:
     return noise | dict(zip(ALIASED, (shares.min(), np.median(shares), shares.max()), strict=True))
 
 
-def _tile(found: Reconstruction, row: int) -> np.ndarray:
-    """Return the projection of a unit's strongest activation as pixels, hatched past the image's border."""
+def _strongest(found: Reconstruction, row: int) -> Projection:
+    """Return the projection of a unit's strongest activation as pixels."""
     box, projection = found.box[row][0], shown(found.projection(row)[:1])
-    pixels = unit_pixels(projection, inside_image(box, found.input_size)[None])[0]
-    return fit_tile(pixels, pixels.shape[:2], box, found.input_size)
+    return Projection(unit_pixels(projection, inside_image(box, found.input_size)[None])[0], box, found.input_size)
 
 
 def _say(row: dict, radius: float) -> str:

@@ -101,6 +101,26 @@ def test_a_unit_shows_the_pixels_of_its_files(hosted, made):
         assert not all(inside_image(box, found.input_size).all() for box in boxes)
 
 
+def test_a_tile_is_hatched_past_the_border_and_nowhere_else(hosted, made):
+    hosted.open("#/layer/conv2")
+    shown = np.array(hosted.script(READ, ".wall li:nth-child(6) canvas"), np.uint8)[..., 3]
+    with open_reconstruction(made[1][made[1].index("--reconstructions") + 2]) as found:
+        boxes, there, size = found.box[5], found.present[5], found.input_size
+    side, gap = 2, 3
+    cell = (len(shown) - gap) // side
+    hatched = 0
+    for rank in np.flatnonzero(there):
+        top, left = (place * (cell + gap) for place in divmod(int(rank), side))
+        inside = inside_image(boxes[rank], size)
+        at = (np.arange(cell) + 0.5) * len(inside) // cell
+        inside = inside[np.ix_(at.astype(int), at.astype(int))]
+        alpha = shown[top : top + cell, left : left + cell]
+        assert (alpha[inside] == 255).all()
+        hatched += np.count_nonzero(alpha[~inside])
+    assert hatched
+    assert not shown[cell : cell + gap].any()
+
+
 READ = """
 const canvas = document.querySelector(arguments[0]);
 canvas.scrollIntoView();

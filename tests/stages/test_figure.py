@@ -165,7 +165,6 @@ def test_beside_another_run_both_are_spoken_of(results):
     assert "1 dead unit, 2 of control" in text.details
 
 
-
 def test_both_files_are_written_and_are_the_same_again(results, capsys):
     line = ["figure", "--reconstruction", str(results / "conv2.h5"), "--topk", str(results / "topk.h5")]
     for name in "ab":

@@ -48,26 +48,53 @@ zfpipe.pictures = (() => {
     return [corner[0], corner[1], corner[0] + layer.crop[0], corner[1] + layer.crop[1]];
   }
 
-  // Leave empty what lies past the border of the image: the page shows hatching there.
-  function clearOutside(context, layer, position, rank, x, y, width, height) {
+  // What of a cell lies past the border of the image, as x, y, width, height.
+  function outside(layer, position, rank, x, y, width, height) {
     const [top, left, bottom, right] = box(layer, position, rank);
     const [high, wide] = layer.input_size;
     const above = Math.round((Math.max(0, -top) / layer.crop[0]) * height);
     const below = Math.round((Math.max(0, bottom - high) / layer.crop[0]) * height);
     const before = Math.round((Math.max(0, -left) / layer.crop[1]) * width);
     const after = Math.round((Math.max(0, right - wide) / layer.crop[1]) * width);
-    context.clearRect(x, y, width, above);
-    context.clearRect(x, y + height - below, width, below);
-    context.clearRect(x, y, before, height);
-    context.clearRect(x + width - after, y, after, height);
+    const parts = [
+      [x, y, width, above],
+      [x, y + height - below, width, below],
+      [x, y, before, height],
+      [x + width - after, y, after, height],
+    ];
+    return parts.filter((part) => part[2] && part[3]);
   }
 
+  // Draw a cell, and leave empty what lies past the border of the image; return which parts that are.
   async function drawCell(context, layer, layout, position, rank, x, y, width, height) {
     const at = place(layout, position, rank);
     const image = await sheet(at.source);
     context.imageSmoothingEnabled = false;
     context.drawImage(image, at.left, at.top, layout.cell[1], layout.cell[0], x, y, width, height);
-    clearOutside(context, layer, position, rank, x, y, width, height);
+    const parts = outside(layer, position, rank, x, y, width, height);
+    for (const part of parts) context.clearRect(...part);
+    return parts;
+  }
+
+  // Hatch parts of a canvas, in a grey that is seen on light and dark: the page's own hatching, behind the canvas,
+  // would stand between the pictures of a tile too.
+  function hatch(context, parts) {
+    if (!parts.length) return;
+    const { width, height } = context.canvas;
+    const step = Math.max(5, width / 26); // however large a canvas is, it is shown about 150 pixels wide
+    context.save();
+    context.beginPath();
+    for (const part of parts) context.rect(...part);
+    context.clip();
+    context.beginPath();
+    for (let at = step; at < width + height; at += step) {
+      context.moveTo(at, 0);
+      context.lineTo(at - height, height);
+    }
+    context.lineWidth = step / 5;
+    context.strokeStyle = "rgb(128 128 128 / .7)";
+    context.stroke();
+    context.restore();
   }
 
   const layoutOf = (layer, kind, size) => layer.sheets[`${size} ${kind}`] || layer.sheets[`full ${kind}`];
@@ -97,11 +124,13 @@ zfpipe.pictures = (() => {
     });
     const paint = async () => {
       const context = canvas.getContext("2d");
+      const parts = [];
       for (let rank = 0; rank < layer.count[position]; rank += 1) {
         const x = (rank % side) * (width + GAP);
         const y = Math.floor(rank / side) * (height + GAP);
-        await drawCell(context, layer, layout, position, rank, x, y, width, height);
+        parts.push(...(await drawCell(context, layer, layout, position, rank, x, y, width, height)));
       }
+      hatch(context, parts);
     };
     whenSeen(canvas, paint);
     return canvas;

@@ -66,3 +66,19 @@ def test_the_axis_of_epochs_begins_at_the_first_and_has_a_tick_at_the_last(tmp_p
             assert (axes.get_xticks()[0], axes.get_xticks()[-1]) == (1, last)
             assert len(axes.get_xticks()) <= 9
     assert curves.epoch_ticks(1, 26) == [1, 5, 10, 15, 20, 26]
+
+
+def test_losses_far_apart_stand_on_a_logarithmic_axis(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda path, figure, *_, **__: kept.append(figure))
+    for first, scale in ((2819.0, "log"), (20.0, "linear")):
+        rows = [{"epoch": 1, "train_loss": 0.5, "val_loss": first}, {"epoch": 2, "train_loss": 0.4, "val_loss": 0.5}]
+        draw_curves(tmp_path / "curves.png", rows)
+        assert kept.pop().axes[0].get_yscale() == scale
+
+
+def test_why_there_is_nothing_to_draw_is_said(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda path, figure, *_, **__: kept.append(figure))
+    draw_curves(tmp_path / "curves.png", [], "zfnet", "the weights are random")
+    assert kept[0].get_suptitle() == "zfnet (no metrics: the weights are random)"

@@ -220,6 +220,16 @@ def test_a_model_of_zfpipe_brings_its_own_preprocessing(data, five, tmp_path):
     assert row["val_loss"] == rows_of(five)[-1]["val_loss"]
 
 
+@pytest.mark.parametrize("weights", ["random", "given"])
+def test_curves_without_metrics_say_whose_weights_they_are(data, tmp_path, monkeypatch, weights):
+    torch.save(build(MODEL, 3).state_dict(), tmp_path / "given.pt")
+    said = []
+    monkeypatch.setattr("zfpipe.stages.train.draw_curves", lambda path, rows, title, without: said.append(without))
+    spec = MODEL | {"weights": "random" if weights == "random" else str(tmp_path / "given.pt")}
+    train(data, tmp_path, "--epochs", 0, model=spec)
+    assert said == [f"the weights {'are random' if weights == 'random' else 'were given as they are'}"]
+
+
 def test_a_random_network_is_a_control_that_the_seed_decides(data, tmp_path):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         train(data, tmp_path / name, "--epochs", 0, "--seed", seed, model=MODEL | {"weights": "random"})

@@ -9,10 +9,19 @@ from matplotlib.figure import Figure
 from zfpipe.pictures.saving import in_style, save_figure
 
 TRAIN, VAL = "#0072b2", "#d55e00"
+WIDE = 50  # losses whose largest is more than so many times the least need a logarithmic axis: a line would be flat
 
 
-def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: str = "") -> None:
-    """Draw one row of metrics an epoch as panels into a PNG; the same rows give the same bytes."""
+def draw_curves(
+    path: str | Path,
+    rows: Sequence[Mapping[str, float]],
+    title: str = "",
+    without: str = "the weights were given as they are",
+) -> None:
+    """Draw one row of metrics an epoch as panels into a PNG; the same rows give the same bytes.
+
+    `without` says why there are no rows, where there are none.
+    """
     with in_style():
         panels = [_draw_loss, _draw_accuracy] if rows else []
         if any("learning_rate" in row for row in rows):  # weights taken as they are had none
@@ -20,8 +29,13 @@ def draw_curves(path: str | Path, rows: Sequence[Mapping[str, float]], title: st
         figure = Figure(figsize=(10, 3 if panels else 0.6), layout="constrained")
         for number, draw in enumerate(panels, 1):
             draw(figure.add_subplot(1, len(panels), number), rows)
-        figure.suptitle(title if rows else f"{title} (no metrics: the weights were given as they are)")
+        figure.suptitle(title if rows else f"{title} (no metrics: {without})")
         save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
+
+
+def wide(values: Sequence[float]) -> bool:
+    """Whether values are seen on a logarithmic axis alone."""
+    return min(values, default=0) > 0 and max(values) > WIDE * min(values)
 
 
 def epoch_ticks(first: int, last: int) -> list[int]:
@@ -35,6 +49,8 @@ def epoch_ticks(first: int, last: int) -> list[int]:
 def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
     _line(axes, rows, "train_loss", "training", TRAIN)
     _line(axes, rows, "val_loss", "validation", VAL)
+    if wide([value for line in axes.lines for value in line.get_ydata()]):
+        axes.set_yscale("log")
     _finish(axes, "cross-entropy (nats)")
 
 

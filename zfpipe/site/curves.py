@@ -1,8 +1,11 @@
 """Training curves as SVG text to stand in the page: colours come from its style, so light, dark and print work."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from math import floor, log10
+from math import ceil, floor, log10
+
+from zfpipe.pictures.curves import wide
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 460, 230, 46, 30, 10, 12
 
@@ -22,24 +25,24 @@ def curve_plot(rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], ti
     if not points:
         return ""
     first, last = min(epoch for epoch, _ in points), max(epoch for epoch, _ in points)
-    top = 1.0 if percent else max(value for _, value in points) * 1.04 or 1.0
-    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    axis = _axis([value for _, value in points], percent)
+    across_px, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(epoch: float, value: float) -> str:
         across = (epoch - first) / (last - first) if last > first else 0.5
-        return f"{LEFT + across * wide:.1f} {TOP + high * (1 - value / top):.1f}"
+        return f"{LEFT + across * across_px:.1f} {TOP + high * (1 - axis.place(value)):.1f}"
 
     parts = [f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>']
-    for value in _ticks(top):
-        y = TOP + high * (1 - value / top)
-        label = f"{100 * value:.0f} %" if percent else f"{value:.3g}"
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{LEFT + wide}"/>')
+    for value in axis.ticks:
+        y = TOP + high * (1 - axis.place(value))
+        label = f"{100 * value:.0f} %" if percent else f"{value:g}"
+        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{LEFT + across_px}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for epoch in sorted({first, last}):
-        x = at(epoch, 0).split()[0]
-        parts.append(f'<text x="{x}" y="{HEIGHT - 12}" text-anchor="middle">{epoch:.0f}</text>')
-    name = LEFT + wide / (2 if last > first else 4)  # one epoch stands in the middle itself
-    parts.append(f'<text x="{name}" y="{HEIGHT - 12}" text-anchor="middle">epoch</text>')
+        x, words = at(epoch, points[0][1]).split()[0], f"{epoch:.0f}" if last > first else f"epoch {epoch:.0f}"
+        parts.append(f'<text x="{x}" y="{HEIGHT - 12}" text-anchor="middle">{words}</text>')
+    if last > first:
+        parts.append(f'<text x="{LEFT + across_px / 2}" y="{HEIGHT - 12}" text-anchor="middle">epoch</text>')
     for words, line in series.items():
         kind = "train" if words == next(iter(lines.values())) else "val"
         parts.append(f'<path class="line {kind}" d="M{"L".join(at(*point) for point in line)}"/>')
@@ -50,6 +53,30 @@ def curve_plot(rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], ti
 def _centre(place: str) -> str:
     x, y = place.split()
     return f'cx="{x}" cy="{y}"'
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The values from `low` to `high`, with `ticks` at round ones."""
+
+    low: float
+    high: float
+    ticks: list[float]
+    logarithmic: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where a value stands: 0 at the foot, 1 at the top."""
+        low, value, high = (log10(each) if self.logarithmic else each for each in (self.low, value, self.high))
+        return (value - low) / (high - low)
+
+
+def _axis(values: Sequence[float], percent: bool) -> _Axis:
+    if not percent and wide(values):
+        first, last = floor(log10(min(values))), ceil(log10(max(values)))
+        ticks = range(first, last + 1, ceil((last - first) / 5))
+        return _Axis(10.0**first, 10.0**last, [10.0**power for power in ticks], logarithmic=True)
+    top = 1.0 if percent else max(values) * 1.04 or 1.0
+    return _Axis(0, top, _ticks(top))
 
 
 def _ticks(top: float) -> list[float]:

@@ -65,10 +65,16 @@ def plots(rows: Sequence[dict[str, float]]) -> list[dict[str, str]]:
     found = []
     for heading, part, percent in (("Loss", "loss", False), ("Accuracy", "top1", True)):
         lines = {f"train_{part}": "training", f"val_{part}": "validation"}
-        drawn = curve_plot(rows, lines, f"{heading} by epoch, training and validation", percent)
+        whose = " and ".join(words for column, words in lines.items() if any(column in row for row in rows))
+        drawn = curve_plot(rows, lines, f"{heading} by epoch, {whose}", percent)
         if drawn:
             found.append({"heading": heading, "svg": drawn})
     return found
+
+
+def trained(rows: Sequence[dict[str, float]]) -> bool:
+    """Whether the metrics are of a training: weights that were taken as they are have a validation alone."""
+    return any("train_loss" in row for row in rows)
 
 
 def provenance(topk, topk_sha256: str, topk_path: str | Path) -> list[tuple[str, str]]:

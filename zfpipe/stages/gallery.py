@@ -153,6 +153,7 @@ def _overview(runs: list[dict[str, Any]], model: Model, topk: TopK, arguments: a
         "images": topk.images,
         "epochs": len(rows),
         "plots": overview.plots(rows),
+        "trained": overview.trained(rows),
         "report": overview.read_report(arguments.report) if arguments.report else None,
         "report_page": bool(arguments.report_page),
         "provenance": overview.provenance(topk, sha256_file(arguments.topk), arguments.topk),

@@ -102,7 +102,8 @@ def _work(arguments: argparse.Namespace, team: Team, meeting: str) -> None:
         return
     save_model(arguments.out_model, model, epoch=arguments.epochs, **facts)
     write_text(arguments.out_metrics, table_with_sums(as_csv(rows)))
-    draw_curves(arguments.out_curves, rows, arguments.title or spec["name"])
+    without = f"the weights {'are random' if weights == 'random' else 'were given as they are'}"
+    draw_curves(arguments.out_curves, rows, arguments.title or spec["name"], without)
 
 
 def _training_split(

@@ -48,7 +48,14 @@ def points(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:
         spread = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.6  # side by side, the same way each time
         axes.plot(place + spread, values, ".", color="#0072b2", alpha=0.25, markersize=2.5)
         middle = float(np.median(values))
-        axes.plot([place - 0.36, place + 0.36], [middle] * 2, color="#d55e00", linewidth=1.6)
+        for side in (-1, 1):  # beside the points: where many share the median, a bar across would hide them
+            axes.plot(
+                [place + 0.33 * side, place + 0.43 * side],
+                [middle] * 2,
+                "#d55e00",
+                linewidth=1.6,
+                solid_capstyle="butt",
+            )
         axes.text(
             place, 1.02, f"{middle:.2f}", ha="center", size=6, color="#d55e00", transform=axes.get_xaxis_transform()
         )

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(arguments.out_csv, csv_text([COLUMNS, *rows]))
     parts = {name: f"{len(values)} of {len(topk.layers[name].row)}" for name, values in found.items()}
     note = f"Units of {most} images each. Below a layer: how many of its units have so many; the others have fewer."
+    note += " Orange: medians."
     draw_strips(
         arguments.out_png, found, "class selectivity", chance[most], arguments.title, parts, note, arguments.dpi
     )

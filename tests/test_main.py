@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zfpipe
-from zfpipe.__main__ import STAGES, main
+from zfpipe.__main__ import PICTURES, STAGES, main
 from zfpipe.errors import UserError
 
 FILES = [path.stem for path in (Path(zfpipe.__file__).parent / "stages").glob("*.py") if path.stem != "__init__"]
@@ -149,3 +149,31 @@ def test_a_stage_starts_without_torchvision(stage):
     asked = f"import sys, zfpipe.stages.{stage}; print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["view", "--layer", "a", "--out", "x.jpeg"], "x.jpeg would be a PNG, which the ending .jpeg denies"),
+        (["figure", "--reconstruction", "a", "--out-png", "x.pdf"], "x.pdf would be a PNG"),
+        (["figure", "--reconstruction", "a", "--out-pdf", "x.png"], "x.png would be a PDF"),
+    ],
+)
+def test_a_picture_is_not_written_under_the_name_of_another_kind(words, sentence, capsys):
+    assert main([*words, *(["--model", "a", "--image", "a"] if words[0] == "view" else [])]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_picture_may_have_any_name_that_denies_nothing(capsys):
+    for name in ("x.png", "x.PNG", "x"):
+        assert main(["figure", "--reconstruction", "nowhere.h5", "--out-png", name]) == 1
+        assert "would be" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", FILES)
+def test_every_picture_of_a_stage_is_asked_for_its_ending(stage):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"zfpipe.stages.{stage}").add_arguments(parser)
+    for action in parser._actions:
+        picture = any(kind in f"{action.metavar} {action.dest}".lower() for kind in ("png", "pdf"))
+        assert not (picture and action.option_strings[0].startswith("--out")) or action.dest in PICTURES

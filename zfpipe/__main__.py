@@ -35,6 +35,7 @@ STAGES = {
     "view": "project the strongest feature maps of one image back to pixels",
     "layers": "list the layers of a model: channels, map size, receptive field, jump, window",
 }
+PICTURES = {"out_png": ".png", "out_curves": ".png", "out_pdf": ".pdf"}  # options of any stage, and what they write
 EPILOG = "Each stage has its own help: zfpipe STAGE --help. The whole pipeline: snakemake --cores 8."
 
 
@@ -57,6 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         module.add_arguments(parser)
         arguments = parser.parse_args(argv[1:])
+        _require_endings(arguments)
         module.run(arguments)
     except UserError as error:
         return _fail(stage, str(error), 1)
@@ -71,6 +73,16 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(stage, "interrupted; nothing half-written was left.", 130)
     return 0
+
+
+def _require_endings(arguments: argparse.Namespace) -> None:
+    """Raise UserError for a picture whose name would say that it is of another kind."""
+    for option, right in PICTURES.items():
+        path = getattr(arguments, option, None)
+        ending = os.path.splitext(path)[1] if path else ""
+        if ending.lower() not in ("", right):
+            kind = right.removeprefix(".").upper()
+            raise UserError(f"{path} would be a {kind}, which the ending {ending} denies; choose a name with {right}.")
 
 
 class _HelpWithDefaults(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="PT", help="model file of the stage train")
     parser.add_argument("--image", required=True, help="image file, or photographs:NAME for one that ships")
     parser.add_argument("--layer", required=True, metavar="NAME", help="layer, by name")
-    parser.add_argument("--out", required=True, metavar="PNG", help="picture to write")
+    parser.add_argument("--out", dest="out_png", required=True, metavar="PNG", help="picture to write")
     parser.add_argument("--count", type=int, default=9, help="number of maps, from the strongest down")
     parser.add_argument("--title", help="what the picture calls the image (default: the file's name)")
     parser.add_argument(
@@ -60,9 +60,16 @@ def run(arguments: argparse.Namespace) -> None:
     title = arguments.title or name_of(arguments.image)
     projections = [shown(projection, channels) for projection in projections]
     draw_view(
-        arguments.out, shown(image, channels), projections, labels, layer.name, title, arguments.quantile, arguments.dpi
+        arguments.out_png,
+        shown(image, channels),
+        projections,
+        labels,
+        layer.name,
+        title,
+        arguments.quantile,
+        arguments.dpi,
     )
-    say(f"view: the {len(labels)} strongest maps of {layer.name} for {title}, in {arguments.out}")
+    say(f"view: the {len(labels)} strongest maps of {layer.name} for {title}, in {arguments.out_png}")
 
 
 def project_strongest(

@@ -8,9 +8,9 @@ from torch import nn
 
 from zfpipe.errors import UserError
 from zfpipe.nets.initialise import initialise
+from zfpipe.nets.outcome import like_guessing
 from zfpipe.nets.renormalise import renormalise
 from zfpipe.nets.schedule import Schedule
-from zfpipe.nets.training import like_guessing
 
 
 def two_layers():
@@ -107,12 +107,33 @@ def test_first_weights():
     assert torch.equal(conv1.weight, before)
 
 
+PLAIN, NORMALISED = nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
 def test_a_training_that_guesses_is_told_apart_from_one_that_learnt():
     rows = [{"val_top1": 0.9}, {"val_top1": 0.12}]
-    said = like_guessing(rows, 10)
+    said = like_guessing(rows, 10, PLAIN)
     assert "After 2 epochs 0.120" in said
-    assert "After 1 epoch 0.120" in like_guessing(rows[-1:], 10)
+    assert "After 1 epoch 0.120" in like_guessing(rows[-1:], 10, PLAIN)
     assert "10 classes gives 0.100" in said
-    assert like_guessing(rows[:1], 10) == ""
-    assert like_guessing([{"val_top1": 0.7}], 2) != ""
-    assert like_guessing([{"val_top1": 1.0}], 1) == ""
+    assert like_guessing(rows[:1], 10, PLAIN) == ""
+    assert like_guessing([{"val_top1": 0.7}], 2, PLAIN) != ""
+    assert like_guessing([{"val_top1": 1.0}], 1, PLAIN) == ""
+
+
+def test_batch_normalisation_is_recommended_where_there_is_none():
+    rows = [{"train_top1": 0.15, "val_top1": 0.12}]
+    assert "more train.epochs or batch normalisation may help" in like_guessing(rows, 10, PLAIN)
+    said = like_guessing(rows, 10, NORMALISED)
+    assert "learnt little" in said
+    assert "batch normalisation" not in said
+
+
+def test_a_network_that_fits_its_training_images_alone_is_told_so():
+    rows = [{"train_top1": 0.9, "val_top1": 1 / 3}]
+    for network, steps in ((PLAIN, False), (NORMALISED, True)):
+        said = like_guessing(rows, 3, network)
+        assert "though 0.900 of the training images are: the network fits its training images" in said
+        assert "learnt little" not in said
+        assert ("batch normalisation needs many steps" in said) == steps
+    assert "learnt little" in like_guessing([{"train_top1": 0.4, "val_top1": 1 / 3}], 3, PLAIN)

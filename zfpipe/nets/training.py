@@ -25,7 +25,7 @@ from zfpipe.nets.machine import Machine
 from zfpipe.nets.schedule import Schedule
 from zfpipe.nets.steps import Batches, Row, evaluate, train_steps
 from zfpipe.nets.together import spread
-from zfpipe.progress import counted, progress
+from zfpipe.progress import progress
 
 COLUMNS = [
     *("epoch", "train_loss", "train_top1", "train_top5", "val_loss", "val_top1", "val_top5"),
@@ -154,18 +154,6 @@ class Training:
         size, share, order = self.recipe.batch_size, self.machine.team.share, np.arange(len(self.val))
         order = order[(order // size) % share.of == share.rank]
         return batches(self.val.images, self.val.labels, order, size, self.machine.device)
-
-
-def like_guessing(rows: list[Row], classes: int) -> str:
-    """Return a sentence if a training ended no better than guessing among its classes; else ''."""
-    reached, guessed = rows[-1]["val_top1"], 1 / classes
-    if classes < 2 or reached > 1.5 * guessed:
-        return ""
-    return (
-        f"After {counted(len(rows), 'epoch')} {reached:.3f} of the validation images are right, and guessing among "
-        f"{classes} classes gives {guessed:.3f}: the network has learnt little, and its figures will show little. Look "
-        "at curves.png; a lower or higher train.learning_rate, more train.epochs or batch normalisation may help."
-    )
 
 
 def as_csv(rows: list[Row]) -> str:

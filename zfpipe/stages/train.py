@@ -33,6 +33,7 @@ from zfpipe.nets.machine import Machine
 from zfpipe.nets.models import Model, save_model
 from zfpipe.nets.normalisation import mean_and_std, preprocess_of
 from zfpipe.nets.options import add_file_arguments, add_recipe_arguments, recipe_of
+from zfpipe.nets.outcome import like_guessing
 from zfpipe.nets.start import (
     borrowed_network,
     fine_tuned_network,
@@ -43,7 +44,7 @@ from zfpipe.nets.start import (
 )
 from zfpipe.nets.state import State, key_of, plain_weights, train_to
 from zfpipe.nets.team import Team
-from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv, like_guessing
+from zfpipe.nets.training import Part, Recipe, Row, Training, as_csv
 from zfpipe.nets.yours import is_yours, outputs_of
 from zfpipe.pictures.curves import draw_curves
 from zfpipe.progress import say
@@ -159,7 +160,7 @@ def _train(
         _hand_out_epochs(arguments, state, model, origin)
         network.load_state_dict(state.load(arguments.epochs)["weights"])
         say(f"{state.folder} takes {state.bytes_used() / 1e6:.0f} MB.")
-    if warning := like_guessing(rows, len(train.classes)):
+    if warning := like_guessing(rows, len(train.classes), network):
         say(warning)
     return model, rows, origin
 

@@ -40,6 +40,16 @@ def data(site, name):
     return json.loads(put[1])
 
 
+def test_weights_that_were_not_trained_have_no_training(options, site, tmp_path):
+    (tmp_path / "metrics.csv").write_text(table_with_sums("epoch,train_loss,val_loss,val_top1\n0,,2.0,0.1\n"))
+    metrics = options.index("--metrics") + 1
+    untrained = [*options[:metrics], tmp_path / "metrics.csv", *options[metrics + 1 :]]
+    call("gallery", *untrained, "--out", tmp_path / "gallery")
+    pages = [(folder / "index.html").read_text() for folder in (site, tmp_path / "gallery")]
+    for words, found in (("<h2>Training</h2>", 0), ('class="key train"', 0), ("<h2>Validation</h2>", 1)):
+        assert [words in page for page in pages] == [found == 0, found == 1]
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_entry_is_found_in_the_sheets(options, site, layer):
     facts = data(site, f"layer-0-{LAYERS.index(layer)}")

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from zfpipe.pictures.saving import in_style, save_figure
 
 SHOWN = (("train_top1_error", "training, top-1", "#0072b2"), ("val_top1_error", "validation, top-1", "#d55e00"))
-SHOWN += (("val_top5_error", "validation, top-5", "#e69f00"),)
+TOP5 = "val_top5_error"
+SHOWN += ((TOP5, "validation, top-5", "#e69f00"),)
 
 
 def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> None:
@@ -24,7 +25,9 @@ def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> Non
             axes.axhline(place, color="#e5e5e5", linewidth=0.6, zorder=0)
         for key, label, colour in SHOWN:
             points = [(row[key], place) for place, row in enumerate(rows) if row[key] is not None]
-            if points:
+            if points and (
+                key != TOP5 or any(error for error, _ in points)
+            ):  # of five classes or fewer it says nothing
                 axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=5, label=label)
         labels = [f"{row['run']}: {row['changes']}\n{row['parameters'] / 1e6:.1f} million parameters" for row in rows]
         axes.set_yticks(places, labels)

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,17 @@ def test_the_installed_command_gives_the_status_on(tmp_path):
     assert "a.h5" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch has GNU's OpenMP on Linux alone")
+@pytest.mark.parametrize(("own", "told"), [({}, "'10000'"), ({"GOMP_SPINCOUNT": "7"}, "'7'")])
+def test_threads_that_wait_sleep_soon_unless_a_user_has_said_otherwise(own, told):
+    others = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    environment = others | {"OMP_DISPLAY_ENV": "VERBOSE"} | own
+    done = subprocess.run(
+        [sys.executable, "-m", "zfpipe", "layers", "zfnet"], env=environment, capture_output=True, text=True
+    )
+    assert f"GOMP_SPINCOUNT = {told}" in done.stderr
 
 
 @pytest.mark.parametrize("stage", ["mine", "reconstruct", "figure", "evaluate", "train"])

@@ -7,6 +7,7 @@ import sys
 
 from zfpipe import __version__
 from zfpipe.errors import UserError, nearest, out_of_memory
+from zfpipe.waiting import wait_briefly
 
 STAGES = {
     "photographs": "cut the photographs that ship with scikit-image and scikit-learn into a small data set",
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     stage = argv[0]
     if stage not in STAGES:
         return _fail("", f"there is no stage {stage!r}{nearest(stage, STAGES)}; stages: {', '.join(STAGES)}.", 2)
+    wait_briefly()
     arguments = argparse.Namespace()
     try:  # the import too: it takes a second, in which a user may think better of it
         module = importlib.import_module(f"zfpipe.stages.{stage}")

@@ -1,7 +1,8 @@
 """How cost grows: time and memory of mine and reconstruct against images, shards and units.
 
-Times are CPU times of jobs that this one warm process runs in turn, several rounds; from each the time of a job with
-one image, or one unit, is taken off. The most memory is that of a process of its own for each figure.
+Times are CPU times, on one thread, of jobs that this one warm process runs in turn, several rounds; from each the time
+of a job with one image of the same file, or one unit, is taken off. The most memory is that of a process of its own for
+each figure.
 """
 
 import statistics
@@ -47,17 +48,18 @@ def _mining(folder: Path, counts: tuple[int, int], rounds: int) -> list[Row]:
         files = ["--model", model, "--images", splits[count], "--out", folder / "shard.h5"]
         return ["mine", *files, "--layers", layer, "--shard", shard, "--of", of, "--batch-size", batch]
 
-    one = words(many, shard=1, of=many, batch=1)
-    spent = _cpu({"start": [one] * REPEATED, "few": [words(few)] * REPEATED, "many": [words(many)]}, rounds)
+    one = {count: words(count, shard=1, of=count, batch=1) for count in counts}
+    jobs = {"start of few": [one[few]] * REPEATED, "start": [one[many]] * REPEATED}
+    spent = _cpu({**jobs, "few": [words(few)] * REPEATED, "many": [words(many)]}, rounds)
     start = spent["start"] / REPEATED
-    each = (spent["few"] / REPEATED - start) / few * 1e3, (spent["many"] - start) / many * 1e3
+    each = (spent["few"] - spent["start of few"]) / REPEATED / few * 1e3, (spent["many"] - start) / many * 1e3
     parts = {str(of): [words(many, "conv5", shard, of) for shard in range(1, of + 1)] for of in SHARDS}
     detail = f"{few} and {many} images of {NARROW['side']} px, ZFNet with maps {NARROW['maps']}, all layers"
     return [
         Row.memory("memory of mine", *(alone(*words(count)).megabytes for count in counts), detail),
         Row.like("time of mine an image", "ms of CPU", *each, GROWTH, f"{detail}; less the start"),
         *_shards(_cpu(parts, rounds + 2), start, f"conv5 of {many} images; less the start of each"),
-        _start(one, rounds + 2),
+        _start(one[many], rounds + 2),
     ]
 
 
@@ -108,6 +110,7 @@ def _cpu(jobs: dict[str, list[Words]], rounds: int) -> dict[str, float]:
 
 
 def _run(jobs: list[Words]) -> None:
-    threads = ["--device", "cpu", "--threads", torch.get_num_threads()]
-    for words in jobs:
-        assert main([str(word) for word in [*words, *threads]]) == 0
+    threads = torch.get_num_threads()
+    for words in jobs:  # of several threads the waiting, too, is CPU time
+        assert main([str(word) for word in [*words, "--device", "cpu", "--threads", 1]]) == 0
+    torch.set_num_threads(threads)  # what comes after this question, and the table's last line, are of all of them

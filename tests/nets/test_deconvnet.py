@@ -259,9 +259,32 @@ class Turned(nn.Module):
         return F.relu(self.b(x))
 
 
-def test_images_that_are_turned_away_from_the_first_axis_go_up_whole(lively):
-    x = torch.cat([images(14, 14), images(14, 14, seed=2)])
-    traced = trace(lively(Turned()), (14, 14))
+class Before(nn.Module):
+    """An axis stands before that of its images for a while: `there(x)` puts it there, `back(x)` takes it away."""
+
+    def __init__(self, there, back, channels=4):
+        super().__init__()
+        self.a, self.b, self.pool = nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 4, 3), nn.MaxPool2d(2)
+        self.there, self.back = there, back
+
+    def forward(self, x):
+        return F.relu(self.b(self.back(self.there(self.pool(F.relu(self.a(x)))))))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Turned(),
+        Before(lambda x: x.unsqueeze(0), lambda x: x.squeeze(0)),
+        Before(lambda x: x[None], lambda x: x[0]),
+        Before(lambda x: torch.stack([x]), lambda x: x.sum(0)),
+        Before(lambda x: x.transpose(0, 1), lambda x: x.transpose(0, 1), channels=1),
+        Before(lambda x: x - x.sum() * 0, lambda x: x),
+    ],
+)
+def test_images_that_are_turned_away_from_the_first_axis_go_up_whole(network, lively):
+    x = torch.cat([images(14, 14), images(14, 14, seed=2), images(14, 14, seed=3)])
+    traced = trace(lively(network), (14, 14))
     for layer in layers(traced).values():
         maps, down = deconvnet.forward(traced, x, layer.step)
         first, lean = deconvnet.forward(traced, x, layer.step, whole=False)

@@ -29,8 +29,9 @@ def forward(
     """
     steps = traced.upto([layer])
     values: dict[fx.Node, Any] = traced.constants | {traced.input_node: images}
+    whole = whole or len(images) == 1
     first = {} if whole else _values(steps, traced.constants | {traced.input_node: images[:1]})
-    lean = bool(first) and all(_is_of_one(first[step.node]) for step in steps if step.sources)
+    lean = bool(first) and _images_stay_first(steps, first, traced.constants | {traced.input_node: _blank(images, 2)})
     needed = _below_switches(steps) if lean else {step.node for step in steps}
     downs = []
     for step in steps:
@@ -121,9 +122,22 @@ def _below_switches(steps: list[Step]) -> set[fx.Node]:
     return needed
 
 
-def _is_of_one(value: Any) -> bool:
-    """Whether the first axis is that of the images, of which there was one; a network may have turned it away."""
-    return len(value) == 1 if isinstance(value, Tensor) else all(map(_is_of_one, value))
+def _images_stay_first(steps: list[Step], first: dict[fx.Node, Any], values: dict[fx.Node, Any]) -> bool:
+    """Whether the first axis of all that one image gave is that of the images; a network may turn it away for a while.
+
+    Of two, what moves values says where it puts them; the other operations leave the axis where it is.
+    """
+    for step in steps:
+        given = first[step.node]
+        moves = not step.sources or (step.operation in RULES and RULES[step.operation].reach in ("moves", "whole"))
+        values[step.node] = step.run(values) if moves else _blank(given, 2)
+        if step.sources and _shapes(values[step.node]) != _shapes(_blank(given, 2)):
+            return False
+    return True
+
+
+def _shapes(value: Any) -> Any:
+    return value.shape if isinstance(value, Tensor) else [_shapes(part) for part in value]
 
 
 def _blank(value: Any, images: int) -> Any:

@@ -141,7 +141,7 @@ def unpool_adaptively(run, settings: dict, x: Tensor) -> Down:
 @rule(nn.Conv2d, reach="window")
 def transpose_filter(run, settings: dict, x: Tensor) -> Down:
     """Section 2.1, Filtering: the same filters, transposed; no bias."""
-    own = SimpleNamespace(**settings, **settings["_parameters"])
+    own = SimpleNamespace(**settings, **settings["_parameters"], **settings["_buffers"])  # fixed filters are buffers
     if own.padding_mode != "zeros" or isinstance(own.padding, str) or own._forward_pre_hooks or own._forward_hooks:
         return adjoint(run, x)
     way = transposed(own)

@@ -152,6 +152,12 @@ def test_a_file_in_the_place_of_a_folder_is_one_sentence(fresh, place):
     assert said == f"{place} is no folder, and files are to be written into it; move it out of the way."
 
 
+def test_a_list_of_layers_may_lie_beside_the_folders_of_stages(fresh):
+    (fresh / "results/tiny").mkdir(parents=True)
+    (fresh / "results/tiny/layers").write_text("what `zfpipe layers` printed")
+    assert "no folder" not in fresh.snakemake("-n")
+
+
 def test_a_dry_run_takes_no_torch(fresh):
     """Importing it takes seconds; a dry run of our own networks does without."""
     fresh.command()

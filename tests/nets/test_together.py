@@ -71,6 +71,12 @@ def test_a_layer_that_stands_in_two_places_is_replaced_in_both():
     assert len(list(network.parameters())) == 2
 
 
+def test_dropout_of_everything_leaves_zeros():
+    network = spread(nn.Sequential(nn.Dropout(1.0)), Team(1, 2))
+    announce(network, 4)
+    assert not network(torch.ones(2, 5)).any()
+
+
 @pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d])
 def test_dropout_of_a_share_is_that_of_the_whole_batch(make):
     x = torch.ones(7, 5, *[2] * {nn.Dropout: 2, nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}[make])

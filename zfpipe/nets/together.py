@@ -33,7 +33,8 @@ class SharedDropout(nn.Module):
             return functional.dropout(x, self.chance, True)
         drawn = (x.shape[1], *[1] * (x.dim() - 2)) if self.maps else x.shape[1:]
         everyone = torch.empty(self.whole, *drawn, dtype=torch.bool, device=x.device)
-        return x * everyone.bernoulli_(1 - self.chance)[mine] * (1 / (1 - self.chance))
+        kept = 1 - self.chance
+        return x * everyone.bernoulli_(kept)[mine] * (1 / kept if kept else 0)
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):

@@ -21,6 +21,11 @@ NOTES_OF_FILTERS = (
     "out against weak ones."
 )
 NOTES = f"{NOTES_OF_FILTERS[:-1]}; each projection is drawn at its own."
+WORDS = (
+    "Dominated: filters with less than a tenth of the strongest one's RMS. Aliased: the share of the energy, median "
+    "over filters or projections, at frequencies that the first layer's stride takes for others; beside it that of "
+    "noise."
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150
     placed = [_Row(row, panels, dpi) for row in rows]
     wide = panels * (PANEL + BETWEEN) - BETWEEN
     said = NOTES if panels == 2 else NOTES_OF_FILTERS
+    said += f" {WORDS}"
     if any(each.hatched() for row in rows for each in row.projections):
         said += f" {HATCHED}"
     notes = wrap(said, wide, NOTE_SIZE)

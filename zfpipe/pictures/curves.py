@@ -6,10 +6,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zfpipe.pictures.axes import wide
 from zfpipe.pictures.saving import in_style, save_figure
 
 TRAIN, VAL = "#0072b2", "#d55e00"
-WIDE = 50  # losses whose largest is more than so many times the least need a logarithmic axis: a line would be flat
 
 
 def draw_curves(
@@ -31,11 +31,6 @@ def draw_curves(
             draw(figure.add_subplot(1, len(panels), number), rows)
         figure.suptitle(title if rows else f"{title} (no metrics: {without})")
         save_figure(path, figure, "png", dpi=150, metadata={"Software": None})
-
-
-def wide(values: Sequence[float]) -> bool:
-    """Whether values are seen on a logarithmic axis alone."""
-    return min(values, default=0) > 0 and max(values) > WIDE * min(values)
 
 
 def epoch_ticks(first: int, last: int) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
-from zfpipe.pictures.curves import wide
+from zfpipe.pictures.axes import wide
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 460, 230, 46, 30, 10, 12
 

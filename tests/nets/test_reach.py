@@ -134,6 +134,14 @@ def test_random_chains(network, height, width, seed):
         compare(network, height, width, 1e-9, torch.float64, make=make)
 
 
+@pytest.mark.parametrize("make", [Projector, by_frames, by_fields])
+def test_settings_that_were_changed_to_numbers(make, lively):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3), nn.ReLU())
+    vars(network[0]).update(stride=2, padding=1)
+    vars(network[3]).update(padding=2, dilation=2)
+    compare(lively(network, torch.float64), 40, 48, 1e-11, torch.float64, make=make)
+
+
 def test_what_is_no_plain_chain_is_left_to_windows(lively):
     for build, size in ((models.resnet18, 96), (models.squeezenet1_1, 96)):
         network = lively(build(num_classes=5), torch.float32)

@@ -15,12 +15,19 @@ def fixed(convolution):
     return convolution
 
 
+def as_numbers(convolution, **settings):
+    """The same with settings that were changed when it was made, to numbers where PyTorch keeps pairs."""
+    vars(convolution).update(settings)
+    return convolution
+
+
 LINEAR = {
     "conv": nn.Conv2d(4, 6, 3),
     "conv stride, padding, uneven size": nn.Conv2d(4, 6, 5, stride=2, padding=1),
     "conv with a rectangular kernel": nn.Conv2d(4, 6, (5, 2), stride=(3, 1), padding=(2, 0)),
     "conv with padding that no filter passes": nn.Conv2d(4, 6, 1, stride=30, padding=8),
     "conv with fixed filters": fixed(nn.Conv2d(4, 6, 3, bias=False)),
+    "conv changed to numbers": as_numbers(nn.Conv2d(4, 6, 3), stride=2, padding=1, dilation=2),
     "conv dilated": nn.Conv2d(4, 6, 3, dilation=2),
     "conv in groups": nn.Conv2d(4, 6, 3, groups=2),
     "conv depthwise": nn.Conv2d(4, 8, 3, groups=4, padding=1),

@@ -182,7 +182,7 @@ def _filter(x: Tensor, own: nn.Conv2d) -> Tensor:
 
 def _dilated_dot(maps: Tensor, filters: Tensor, own: nn.Conv2d) -> Tensor:
     """Return (B,): each entry's maps times its own filter."""
-    rows, cols = own.dilation
+    rows, cols = pair(own.dilation)
     return (maps[:, :, ::rows, ::cols] * filters).sum((1, 2, 3))
 
 

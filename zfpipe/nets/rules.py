@@ -145,7 +145,7 @@ def transpose_filter(run, settings: dict, x: Tensor) -> Down:
     if own.padding_mode != "zeros" or isinstance(own.padding, str) or own._forward_pre_hooks or own._forward_hooks:
         return adjoint(run, x)
     way = transposed(own)
-    return lambda signal: (way(signal, x.shape[2:], own.padding),)
+    return lambda signal: (way(signal, x.shape[2:]),)
 
 
 @rule(F.conv2d, torch.conv2d, reach="window", refuses=gates)

@@ -1,24 +1,29 @@
 """The transposed filters of a convolution, which carry a signal down (paper, section 2.1, Filtering), fast."""
 
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
 
 FEW = 16  # maps below a strided convolution from which its transpose is a plain convolution in phases
 NONE = (0, 0)
+PAIRS = ("kernel_size", "stride", "padding", "dilation")
 
 
 class Transposed(nn.Module):
     """The transposed filters of a convolution. The signal reaches all that the filters saw, or, where a `size` is
-    given, a map of that size around which the convolution put its `padding`."""
+    given, a map of that size around which the convolution put its padding."""
 
-    def __init__(self, convolution: nn.Conv2d):
+    def __init__(self, convolution: SimpleNamespace):
         super().__init__()
         self.own = convolution
 
-    def forward(self, signal: Tensor, size: tuple[int, int] | None = None, padding: tuple[int, int] = NONE) -> Tensor:
-        own, left = self.own, NONE
+    def forward(self, signal: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        own, padding, left = self.own, NONE, NONE
         if size:  # positions at the end that no filter saw
+            padding = own.padding
             both = zip(size, signal.shape[2:], own.stride, padding, own.dilation, own.kernel_size, strict=True)
             left = [length - (n - 1) * step + 2 * pad - far * (k - 1) - 1 for length, n, step, pad, far, k in both]
         return F.conv_transpose2d(signal, own.weight, None, own.stride, padding, left, own.groups, own.dilation)
@@ -30,15 +35,15 @@ class InPhases(nn.Module):
     Faster where there are few maps below (the image's channels), as a kernel works on many outputs at once.
     """
 
-    def __init__(self, convolution: nn.Conv2d):
+    def __init__(self, convolution: SimpleNamespace):
         super().__init__()
         stride, kernel = convolution.stride[0], convolution.kernel_size
         missing = [-length % stride for length in kernel]
         phases = F.pixel_unshuffle(F.pad(convolution.weight, (0, missing[1], 0, missing[0])), stride)
         self.weight = phases.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self.stride, self.missing = stride, missing
+        self.stride, self.missing, self.padding = stride, missing, convolution.padding
 
-    def forward(self, signal: Tensor, size: tuple[int, int] | None = None, padding: tuple[int, int] = NONE) -> Tensor:
+    def forward(self, signal: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         border = [length - 1 for length in self.weight.shape[2:]]
         phases = F.conv2d(signal, self.weight, padding=border).permute(0, 2, 3, 1)
         images, rows, cols, outputs = phases.shape
@@ -48,13 +53,15 @@ class InPhases(nn.Module):
         seen = whole[:, :, : rows * stride - self.missing[0], : cols * stride - self.missing[1]]
         if not size:
             return seen
-        (height, width), (top, left) = size, padding
+        (height, width), (top, left) = size, self.padding
         return F.pad(seen, (-left, width + left - seen.shape[3], -top, height + top - seen.shape[2]))
 
 
-def transposed(convolution: nn.Conv2d) -> Transposed | InPhases:
+def transposed(convolution: nn.Conv2d | SimpleNamespace) -> Transposed | InPhases:
     """Return what carries a signal down through a convolution's filters, in the form that is faster."""
-    own = convolution
+    # Whoever changed a layer that was made may have set a number where there was a pair.
+    own = SimpleNamespace(**{key: getattr(convolution, key) for key in ("weight", "groups", "in_channels")})
+    vars(own).update((key, _pair(getattr(convolution, key))) for key in PAIRS)
     square = own.stride[0] == own.stride[1] and own.dilation == (1, 1) and own.groups == 1
     # Elsewhere some positions see padding alone, and there may be less to cut than padding.
     near = all(pad < length for pad, length in zip(own.padding, own.kernel_size, strict=True))

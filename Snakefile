@@ -59,6 +59,7 @@ rule all:
         [f"results/{run}/train/curves.png" for run in RUNS],
         # What a notebook reads; named, so that what a user deletes of it is made again.
         [f"results/{run}/train/model.pt" for run in RUNS],
+        [f"results/{run}/train/metrics.csv" for run in RUNS],
         [f"results/{run}/mine/topk.h5" for run in RUNS],
         [
             f"results/{run}/reconstruct/{layer}.h5"

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.utils import _pair
 
 FEW = 16  # maps below a strided convolution from which its transpose is a plain convolution in phases
 NONE = (0, 0)
@@ -61,7 +60,9 @@ def transposed(convolution: nn.Conv2d | SimpleNamespace) -> Transposed | InPhase
     """Return what carries a signal down through a convolution's filters, in the form that is faster."""
     # Whoever changed a layer that was made may have set a number where there was a pair.
     own = SimpleNamespace(**{key: getattr(convolution, key) for key in ("weight", "groups", "in_channels")})
-    vars(own).update((key, _pair(getattr(convolution, key))) for key in PAIRS)
+    for key in PAIRS:
+        value = getattr(convolution, key)
+        setattr(own, key, (value, value) if isinstance(value, int) else tuple(value))
     square = own.stride[0] == own.stride[1] and own.dilation == (1, 1) and own.groups == 1
     # Elsewhere some positions see padding alone, and there may be less to cut than padding.
     near = all(pad < length for pad, length in zip(own.padding, own.kernel_size, strict=True))

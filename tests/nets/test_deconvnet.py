@@ -1,5 +1,6 @@
 """The deconvnet against autograd, captum and explicit loops."""
 
+import copy
 import subprocess
 import sys
 
@@ -244,6 +245,22 @@ def test_a_network_that_branches_on_its_data_is_refused():
 
     with pytest.raises(UserError, match="cannot be traced"):
         trace(Branching(), (8, 8))
+
+
+@pytest.mark.parametrize("norm", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])
+def test_filters_that_are_computed_are_those_of_a_plain_convolution(norm, lively):
+    plain = lively(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.ReLU()))
+    computed = copy.deepcopy(plain).requires_grad_()
+    for place in (0, 3):
+        norm(computed[place])
+    computed.eval().requires_grad_(False)
+    with torch.no_grad():
+        for place in (0, 3):
+            plain[place].weight.copy_(computed[place].weight)
+    x = images(14, 14)
+    (maps, down), (wanted, way) = (deconvnet.forward(trace(net, (14, 14)), x, "4") for net in (computed, plain))
+    assert relative(maps, wanted) < 1e-12
+    assert relative(down(wanted), way(wanted)) < 1e-12
 
 
 class Turned(nn.Module):

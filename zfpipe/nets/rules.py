@@ -142,7 +142,8 @@ def unpool_adaptively(run, settings: dict, x: Tensor) -> Down:
 def transpose_filter(run, settings: dict, x: Tensor) -> Down:
     """Section 2.1, Filtering: the same filters, transposed; no bias."""
     own = SimpleNamespace(**settings, **settings["_parameters"], **settings["_buffers"])  # fixed filters are buffers
-    if own.padding_mode != "zeros" or isinstance(own.padding, str) or own._forward_pre_hooks or own._forward_hooks:
+    computed = not hasattr(own, "weight") or own._forward_pre_hooks or own._forward_hooks  # as by weight_norm
+    if computed or own.padding_mode != "zeros" or isinstance(own.padding, str):
         return adjoint(run, x)
     way = transposed(own)
     return lambda signal: (way(signal, x.shape[2:]),)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.operator_schemas import get_signature_for_torch_op
+from torch.nn.utils import parametrize
 
 from zfpipe.errors import UserError
 from zfpipe.nets.inplace import make_plain, plain_copies
@@ -164,7 +165,7 @@ def _with_shapes(
         part = _take_part(node, values)
         make_plain(node, values, copies)
         module = (copies.get(node.target) or network.get_submodule(node.target)) if node.op == "call_module" else None
-        operation = type(module) if module is not None else _function(node.target)
+        operation = _kind(module) if module is not None else _function(node.target)
         sources = tuple(source for source in node.all_input_nodes if source in depending)
         step = Step(names.get(node, node.name), operation, node, module, None, sources, part)
         try:
@@ -199,6 +200,11 @@ def _qualified_names(graph: fx.Graph) -> dict[fx.Node, str]:
         names[node] = name
         taken.add(name)
     return names
+
+
+def _kind(module: nn.Module) -> type:
+    """A module's type; of one whose weights are computed (parametrizations.weight_norm) the type that it was."""
+    return type(module).__base__ if parametrize.is_parametrized(module) else type(module)
 
 
 def _function(target: Any) -> Any:

@@ -56,11 +56,17 @@ rule all:
         expand(
             "results/data/{dataset}/check/report.html", dataset=EXPERIMENT["datasets"]
         ),
-        [f"results/{run}/train/curves.png" for run in RUNS],
-        # What a notebook reads; named, so that what a user deletes of it is made again.
-        [f"results/{run}/train/model.pt" for run in RUNS],
-        [f"results/{run}/train/metrics.csv" for run in RUNS],
-        [f"results/{run}/mine/topk.h5" for run in RUNS],
+        # What a notebook reads is named too, so that what a user deletes of it is made again.
+        [
+            f"results/{run}/{file}"
+            for run in RUNS
+            for file in (
+                "train/model.pt",
+                "train/metrics.csv",
+                "train/curves.png",
+                "mine/topk.h5",
+            )
+        ],
         [
             f"results/{run}/reconstruct/{layer}.h5"
             for run in RUNS

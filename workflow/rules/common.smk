@@ -27,12 +27,18 @@ try:
     EXPERIMENT = load(
         config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
     )
-    require_folders("results", "results/data")
-    written = STAGES.keys() - {"layers"}  # which prints, into any file of a user's
-    for run in EXPERIMENT["runs"]:
-        require_folders(
-            f"results/{run}", *(f"results/{run}/{stage}" for stage in sorted(written))
-        )
+    require_folders(
+        "results",
+        "results/data",
+        *(f"results/{name}" for name in EXPERIMENT["runs"]),
+        # But for `layers`, which prints, into any file of a user's.
+        *(
+            f"results/{name}/{stage}"
+            for name in EXPERIMENT["runs"]
+            for stage in STAGES
+            if stage != "layers"
+        ),
+    )
 except UserError as error:  # one sentence; a WorkflowError would add lines of this file
     logger.error(str(error))
     sys.exit(1)

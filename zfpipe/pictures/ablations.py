@@ -25,9 +25,8 @@ def draw_ablation(path: str | Path, rows: Sequence[dict], dpi: int = 150) -> Non
             axes.axhline(place, color="#e5e5e5", linewidth=0.6, zorder=0)
         for key, label, colour in SHOWN:
             points = [(row[key], place) for place, row in enumerate(rows) if row[key] is not None]
-            if points and (
-                key != TOP5 or any(error for error, _ in points)
-            ):  # of five classes or fewer it says nothing
+            says_nothing = key == TOP5 and not any(error for error, _ in points)  # of five classes or fewer
+            if points and not says_nothing:
                 axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=5, label=label)
         labels = [f"{row['run']}: {row['changes']}\n{row['parameters'] / 1e6:.1f} million parameters" for row in rows]
         axes.set_yticks(places, labels)

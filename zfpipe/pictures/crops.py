@@ -8,7 +8,7 @@ from PIL import Image
 
 from zfpipe.files.reconstruction import inside_image
 
-__all__ = ["HATCHED", "crop", "fit_tile", "hatch", "inside_image"]
+__all__ = ["HATCHED", "crop", "fit_tile", "hatch", "inside_image", "past_border"]
 
 HATCHED = "Hatched: past the border of the image."
 PAPER, HATCH = 255, 178  # background and lines of the mark for 'past the border of the image'
@@ -46,6 +46,11 @@ def resize(pixels: np.ndarray, size: tuple[int, int], smooth: bool = False) -> n
     enlarged = size[0] >= pixels.shape[0] and size[1] >= pixels.shape[1]
     way = Image.Resampling.NEAREST if enlarged and not smooth else Image.Resampling.LANCZOS
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((size[1], size[0]), way))
+
+
+def past_border(boxes: np.ndarray, input_size: tuple[int, int]) -> bool:
+    """Whether any of the boxes (..., 4) reaches past the border of an image of `input_size`, and so is hatched."""
+    return bool((boxes[..., :2] < 0).any() or (boxes[..., 2:] > input_size).any())
 
 
 @functools.cache

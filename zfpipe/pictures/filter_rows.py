@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zfpipe.pictures.crops import HATCHED, fit_tile, inside_image, resize
+from zfpipe.pictures.crops import HATCHED, fit_tile, past_border, resize
 from zfpipe.pictures.mosaics import Grid, blank_page, columns_for, paint
 from zfpipe.pictures.pages import Page, Words, wrap
 from zfpipe.pictures.ranges import symmetric_scale, to_pixels
@@ -36,10 +36,6 @@ class Projection:
     box: np.ndarray
     input_size: tuple[int, int]
 
-    def hatched(self) -> bool:
-        """Whether it reaches past the border of the image."""
-        return not inside_image(self.box, self.input_size).all()
-
 
 @dataclass(frozen=True)
 class FilterRow:
@@ -65,7 +61,7 @@ def draw_filter_rows(path: str | Path, rows: Sequence[FilterRow], dpi: int = 150
     wide = panels * (PANEL + BETWEEN) - BETWEEN
     said = NOTES if panels == 2 else NOTES_OF_FILTERS
     said += f" {WORDS}"
-    if any(each.hatched() for row in rows for each in row.projections):
+    if any(past_border(each.box, each.input_size) for row in rows for each in row.projections):
         said += f" {HATCHED}"
     notes = wrap(said, wide, NOTE_SIZE)
     height = sum(row.height for row in placed) + round((MARGIN + 0.5 * MARGIN + LINE * len(notes)) * dpi)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zfpipe.pictures.crops import fit_tile
+from zfpipe.pictures.crops import fit_tile, past_border
 from zfpipe.pictures.filters import FilterPanel, Filters
 from zfpipe.pictures.mosaics import (
     Grid,
@@ -50,8 +50,7 @@ class UnitPictures:
 
     def hatched(self, input_size: tuple[int, int]) -> bool:
         """Whether a picture is hatched: it reaches past the border of an image of `input_size`."""
-        there = self.boxes[self.present]
-        return bool((there[:, :2] < 0).any() or (there[:, 2:] > input_size).any())
+        return past_border(self.boxes[self.present], input_size)
 
 
 def grid_page(

@@ -108,9 +108,8 @@ def project_all(
 
             def project(part: np.ndarray, batch=batch, images=images, which=which) -> None:
                 at = tuple(batch[part].T)
-                own, of_own = np.unique(which[part], return_inverse=True)  # fewer, where memory has cut the batch
                 mined = entries.row[at], entries.col[at], entries.activation[at]
-                cut = projector(images[own], of_own, units[at[0]], *mined)
+                cut = projector(*_images_of(part, images, which), units[at[0]], *mined)
                 _recheck(entries, cut.activation, units, batch[part], path, TOLERANCE[precision])
                 write(batch[part], cut)
 
@@ -123,6 +122,15 @@ def _with_images(
     """Return a batch (B, 2) of rows of (unit position, rank), its images, and which of them each entry is of (B,)."""
     image_index, which = np.unique(entries.image_index[tuple(batch.T)], return_inverse=True)
     return batch, centre_crop(packed.read_rows(image_index), model.input_size), which
+
+
+def _images_of(part: np.ndarray, images: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images of a part of a batch, and which of them each of its entries is of: all, uncopied, of a whole
+    one; fewer where memory has cut it."""
+    if len(part) == len(which):
+        return images, which
+    own, of_own = np.unique(which[part], return_inverse=True)
+    return images[own], of_own
 
 
 def _write(writer: ReconstructionWriter, model: Model, batch: np.ndarray, cut: Cut) -> None:
